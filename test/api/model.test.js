@@ -1,0 +1,184 @@
+'use strict';
+// The oracle is only worth something if it is right: every number here was worked out by hand.
+
+const assert = require('node:assert/strict');
+const { runModel } = require('../model.js');
+
+const timer = (after, outcome = 'fulfill') => ({ kind: 'timer', after, outcome });
+const microtask = (outcome = 'fulfill') => ({ kind: 'microtask', outcome });
+const sync = (outcome = 'fulfill') => ({ kind: 'sync', outcome });
+const never = { kind: 'never' };
+const item = (...attempts) => ({ attempts });
+const awaiting = (after, outcome, ...attempts) => ({ element: { after, outcome }, attempts });
+const constant = (retries, delay) => ({ retries, delay, backoff: 'constant', factor: 1, maxDelay: 1000 });
+const rejected = (reason, at) => ({ status: 'rejected', reason, at });
+const fulfilled = (value, at) => ({ status: 'fulfilled', value, at });
+const total = { timeout: 'total' };
+const attemptTimeout = (index, attempt) => ({ timeout: 'attempt', index, attempt });
+
+/** Starts and outcome as given, and nothing ambiguous. */
+function expectExactly(program, starts, outcome) {
+  const result = runModel({ limit: 1, ...program });
+  assert.deepEqual(result.starts, starts);
+  assert.deepEqual(result.outcome, outcome);
+  assert.deepEqual(Object.keys(result), ['starts', 'outcome', 'maxRunning', 'counts']);
+  return result;
+}
+
+describe('model: limit and results', () => {
+  it('a freed place takes the next item in the same instant', () => {
+    const items = [item(timer(5)), item(timer(3)), item(timer(4))];
+    const result = expectExactly(
+      { items, limit: 2 }, [[0, 0, 1], [0, 1, 1], [3, 2, 1]], fulfilled(['v0', 'v1', 'v2'], 7));
+    assert.equal(result.maxRunning, 2);
+    assert.deepEqual(result.counts, { started: 3, done: 3, failed: 0, retried: 0, timedOut: 0 });
+  });
+
+  it('sync and microtask items follow each other within one instant', () => {
+    const items = [item(sync()), item(microtask()), item(timer(2)), item(sync())];
+    const starts = [[0, 0, 1], [0, 1, 1], [0, 2, 1], [2, 3, 1]];
+    expectExactly({ items, discard: true }, starts, fulfilled(4, 2));
+  });
+
+  it('no items fulfil at once, even without any time', () => {
+    expectExactly({ items: [], totalTimeout: 0 }, [], fulfilled([], 0));
+    expectExactly({ items: [], discard: true }, [], fulfilled(0, 0));
+  });
+
+  it('what never settles and is not bounded stays pending', () => {
+    expectExactly({ items: [item(never)] }, [[0, 0, 1]], { status: 'pending' });
+  });
+
+  it('the first final failure rejects and nothing more starts', () => {
+    const items = [item(timer(5)), item(timer(3, 'reject')), item(sync())];
+    const result = expectExactly({ items, limit: 2 }, [[0, 0, 1], [0, 1, 1]], rejected('e1.1', 3));
+    assert.deepEqual(result.counts, { started: 2, done: 0, failed: 1, retried: 0, timedOut: 0 });
+  });
+});
+
+describe('model: retry', () => {
+  it('waits the same, linearly or exponentially longer, capped', () => {
+    const always = [item(sync('reject'))];
+    const times = (backoff) => runModel({
+      items: always, limit: 1, retry: { retries: 3, delay: 10, backoff, factor: 3, maxDelay: 50 },
+    }).starts.map(([time]) => time);
+    assert.deepEqual(times('constant'), [0, 10, 20, 30]);
+    assert.deepEqual(times('linear'), [0, 10, 30, 60]);
+    assert.deepEqual(times('exponential'), [0, 10, 40, 90]);
+  });
+
+  it('rejects with the last error once the retries are exhausted', () => {
+    const program = { items: [item(sync('reject'))], retry: constant(1, 10) };
+    const result = expectExactly(program, [[0, 0, 1], [10, 0, 2]], rejected('e0.2', 10));
+    assert.deepEqual(result.counts, { started: 1, done: 0, failed: 1, retried: 1, timedOut: 0 });
+  });
+
+  it('an item in backoff keeps its place', () => {
+    const items = [item(timer(2, 'reject'), sync()), item(sync())];
+    expectExactly({ items, retry: constant(1, 3) }, [[0, 0, 1], [5, 0, 2], [5, 1, 1]], fulfilled(['v0', 'v1'], 5));
+  });
+});
+
+describe('model: timeouts', () => {
+  it('a timed out attempt is retried like a failed one', () => {
+    const program = { items: [item(never)], timeout: 5, retry: constant(1, 2) };
+    const result = expectExactly(program, [[0, 0, 1], [7, 0, 2]], rejected(attemptTimeout(0, 2), 12));
+    assert.deepEqual(result.counts, { started: 1, done: 0, failed: 1, retried: 1, timedOut: 2 });
+    assert.equal(result.maxRunning, 1);
+  });
+
+  it('the late outcome of a timed out attempt changes nothing', () => {
+    const program = { items: [item(timer(9, 'reject'), timer(4))], timeout: 5, retry: constant(1, 2) };
+    expectExactly(program, [[0, 0, 1], [7, 0, 2]], fulfilled(['v0'], 11));
+  });
+
+  it('what has arrived wins over a deadline in the same instant', () => {
+    expectExactly({ items: [item(timer(5))], timeout: 5 }, [[0, 0, 1]], fulfilled(['v0'], 5));
+    expectExactly({ items: [item(microtask())], timeout: 0 }, [[0, 0, 1]], fulfilled(['v0'], 0));
+    expectExactly({ items: [item(timer(1))], timeout: 0 }, [[0, 0, 1]], rejected(attemptTimeout(0, 1), 0));
+  });
+
+  it('the total fires when it is due with or before an attempt', () => {
+    const program = { items: [item(never)], timeout: 5, totalTimeout: 5 };
+    const result = expectExactly(program, [[0, 0, 1]], rejected(total, 5));
+    assert.deepEqual(result.counts, { started: 1, done: 0, failed: 0, retried: 0, timedOut: 0 });
+    expectExactly({ items: [item(never)], totalTimeout: 0 }, [], rejected(total, 0));
+  });
+
+  it('a backoff that would outlive the total rejects now; one that ends with it does not', () => {
+    const program = { items: [item(timer(3, 'reject'), never)], retry: constant(1, 3) };
+    expectExactly({ ...program, totalTimeout: 5 }, [[0, 0, 1]], rejected(total, 3));
+    expectExactly({ ...program, totalTimeout: 6 }, [[0, 0, 1], [6, 0, 2]], rejected(total, 6));
+  });
+});
+
+describe('model: elements that are promises', () => {
+  it('are awaited before the mapper, under the timeout of the attempt', () => {
+    expectExactly({ items: [awaiting(3, 'fulfill', timer(2))], timeout: 5 }, [[3, 0, 1]], fulfilled(['v0'], 5));
+    const late = { items: [awaiting(3, 'fulfill', timer(3))], timeout: 5 };
+    expectExactly(late, [[3, 0, 1]], rejected(attemptTimeout(0, 1), 5));
+  });
+
+  it('fail their item when they reject, without a retry', () => {
+    expectExactly({ items: [awaiting(3, 'reject', sync())], retry: constant(2, 1) }, [], rejected('p0', 3));
+  });
+
+  it('exist from the beginning, so that a later item or attempt finds them settled', () => {
+    const items = [item(timer(4)), awaiting(3, 'fulfill', sync())];
+    expectExactly({ items }, [[0, 0, 1], [4, 1, 1]], fulfilled(['v0', 'v1'], 4));
+    const again = { items: [awaiting(3, 'fulfill', sync())], timeout: 2, retry: constant(1, 1) };
+    expectExactly(again, [[3, 0, 2]], fulfilled(['v0'], 3));
+  });
+});
+
+describe('model: abort', () => {
+  it('before the call nothing starts, and no items are read', () => {
+    expectExactly({ items: [item(sync())], abortAt: 0, totalTimeout: 0 }, [], rejected('abort', 0));
+    expectExactly({ items: [], abortAt: 0 }, [], rejected('abort', 0));
+  });
+
+  it('comes after the arrivals of its instant and before the backoffs', () => {
+    expectExactly({ items: [item(timer(5))], abortAt: 5 }, [[0, 0, 1]], fulfilled(['v0'], 5));
+    const program = { items: [item(timer(2, 'reject'), sync())], retry: constant(1, 3), abortAt: 5 };
+    expectExactly(program, [[0, 0, 1]], rejected('abort', 5));
+  });
+});
+
+describe('model: order within one instant', () => {
+  const failing = timer(5, 'reject');
+
+  it('is known for timers, by arming', () => {
+    expectExactly({ items: [item(failing), item(failing)], limit: 2 }, [[0, 0, 1], [0, 1, 1]], rejected('e0.1', 5));
+    const items = [item(timer(2)), item(failing), item(timer(3, 'reject'))];
+    expectExactly({ items, limit: 2 }, [[0, 0, 1], [0, 1, 1], [2, 2, 1]], rejected('e1.1', 5));
+  });
+
+  it('is known for a chain of microtasks in one place', () => {
+    const items = [item(sync()), item(microtask()), item(microtask('reject'))];
+    expectExactly({ items }, [[0, 0, 1], [0, 1, 1], [0, 2, 1]], rejected('e2.1', 0));
+  });
+
+  it('is known for retries whose failures came one after the other', () => {
+    const program = { items: [item(failing), item(failing)], limit: 2, retry: constant(1, 1) };
+    expectExactly(program, [[0, 0, 1], [0, 1, 1], [6, 0, 2], [6, 1, 2]], rejected('e0.2', 11));
+  });
+
+  it('is not known for failures that are microtasks, nor for what these armed', () => {
+    const twice = [item(microtask('reject'), failing), item(microtask('reject'), failing)];
+    const once = runModel({ items: twice, limit: 2 });
+    assert.deepEqual([once.ambiguous, once.ambiguousStarts, once.outcome.anyOf], [true, undefined, ['e0.1', 'e1.1']]);
+    const later = runModel({ items: twice, limit: 2, retry: constant(1, 1) });
+    assert.deepEqual([later.outcome.at, later.outcome.anyOf], [6, ['e0.2', 'e1.2']]);
+  });
+
+  it('may leave starts or counts open while the reason is known', () => {
+    const flags = (...items) => {
+      const { ambiguous, ambiguousStarts, ambiguousCounts } = runModel({ items, limit: 2 });
+      return { ambiguous, ambiguousStarts, ambiguousCounts };
+    };
+    const open = { ambiguous: undefined, ambiguousStarts: true, ambiguousCounts: true };
+    assert.deepEqual(flags(item(microtask()), item(microtask('reject')), item(never)), open);
+    assert.deepEqual(flags(item(sync('reject')), item(never)), open, 'a throw may end the synchronous batch');
+    assert.deepEqual(flags(item(microtask()), item(microtask('reject'))), { ...open, ambiguousStarts: undefined });
+  });
+});
