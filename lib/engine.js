@@ -1,0 +1,66 @@
+'use strict';
+
+// The mailbox, seen from JavaScript: the words, the operations, and what time brings. See docs/architecture.md.
+
+const binding = require('./binding');
+
+const { ints: I, doubles: D, enums, errors, bytes } = binding.names;
+const memory = new ArrayBuffer(bytes);
+const ints = new Int32Array(memory);
+const doubles = new Float64Array(memory);
+const operations = binding.attach(memory, drain);
+
+// Who is told when time brings something, by the number C knows them by. Lanes are listed only while C holds a deadline
+// or a parked entry for them, so that nothing here keeps alive what nobody waits for.
+const lanes = [];
+const jobs = [];
+
+const { NEXT } = operations;
+const { LANE, EVENT, JOB, ACTION } = I;
+const { ELAPSED, LOOP_BLOCKED } = D;
+
+// Called by the driver once per batch, and by nobody else. Each answer is a fresh decision: what one listener does may
+// change the next.
+function drain() {
+  for (;;) {
+    NEXT();
+    switch (ints[EVENT]) {
+      case enums.EVENT_NONE:
+        return;
+      case enums.EVENT_RESUMED:
+        lanes[ints[LANE]].onResumed();
+        break;
+      case enums.EVENT_TIMED_OUT:
+      case enums.EVENT_OUTLIVED:
+      case enums.EVENT_EXPIRED:
+      case enums.EVENT_SLEPT:
+        takeLane(ints[LANE]).onTime(ints[EVENT], doubles[ELAPSED], doubles[LOOP_BLOCKED]);
+        break;
+      case enums.EVENT_TOTAL:
+        jobs[ints[JOB]].onTotal(doubles[ELAPSED], doubles[LOOP_BLOCKED]);
+        break;
+      case enums.EVENT_PROGRESS:
+        jobs[ints[JOB]].onProgress();
+        break;
+    }
+  }
+}
+
+function takeLane(number) {
+  const lane = lanes[number];
+  lanes[number] = null;
+  return lane;
+}
+
+/** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
+function check() {
+  if (ints[ACTION] < 0) throw failure();
+}
+
+function failure() {
+  const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
+  error.code = 'ERR_SLUICE_ENGINE';
+  return error;
+}
+
+module.exports = { I, D, enums, ints, doubles, operations, lanes, jobs, check, failure };

@@ -1,0 +1,9 @@
+'use strict';
+
+const { TimeoutError } = require('./errors');
+const { mapWithLimit } = require('./map');
+const { retry } = require('./retry');
+const { allSettled } = require('./settle');
+const { sleep, withTimeout } = require('./timeout');
+
+module.exports = { TimeoutError, allSettled, mapWithLimit, retry, sleep, withTimeout };

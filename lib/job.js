@@ -1,0 +1,313 @@
+'use strict';
+
+// A job, as JavaScript holds it: its source, its results, its promise and who is told what. The lanes are in lane.js,
+// the decisions in C.
+
+const { AsyncResource } = require('node:async_hooks');
+
+const { abort } = require('./context');
+const { I, D, enums, ints, doubles, operations, lanes, jobs, failure } = require('./engine');
+const { TimeoutError } = require('./errors');
+const { Lane, accept, read, rejected, run } = require('./lane');
+const { listen, markHandled, mayBeThenable, promiseFor } = require('./promises');
+const signals = require('./signals');
+
+const { OPEN, JOIN, ABORT } = operations;
+const { LANE, LANE_GENERATION, ACTION, JOB, JOB_GENERATION, FLAGS, SOURCE, BACKOFF, JITTER } = I;
+const { ACTION_REST, ACTION_DONE, ACTION_FAIL } = enums;
+
+// An array longer than this is better grown than allocated at once.
+const PREALLOCATED_MAX = 1 << 25;
+
+class Job {
+  /**
+   * Opens the job and starts its first lanes; `promise` is the call's.
+   * @param mapper called with (item, index, context)
+   * @param source from source.js
+   * @param policy { limit, timeout, totalTimeout, yieldAfter, retry, flags }, milliseconds
+   * @param options { signal, onProgress, label, discard, collects, pick, failure }: `pick` makes the call's value of the
+   *   results; `failure` is { error } where the first attempt of the first item has been made, and failed
+   */
+  constructor(mapper, source, policy, options) {
+    this.mapper = mapper;
+    this.items = source.items;
+    this.iterator = null;
+    this.isAsync = source.isAsync;
+    this.isSourceOpen = false;
+    this.total = source.total;
+    this.timeout = policy.timeout;
+    this.totalTimeout = policy.totalTimeout;
+    this.isTimed = policy.timeout !== Infinity; // a lane with an open attempt has a deadline in C
+    this.collects = options.collects === true;
+    this.pick = options.pick;
+    this.label = options.label;
+    this.progress = options.onProgress;
+    this.lanes = [];
+    this.slot = -1;
+    this.generation = 0;
+    this.isOpen = false;
+    this.membership = null;
+    this.resource = null;
+    this.resolve = null;
+    this.reject = null;
+    this.link = null;
+    this.resultCount = this.items !== null && this.items.length <= PREALLOCATED_MAX ? this.items.length : 0;
+    this.results = options.discard === true ? null : new Array(this.resultCount);
+    this.promise = promiseFor(this);
+    if (options.signal !== undefined && options.signal.aborted) this.reject(options.signal.reason);
+    else this.open(source, policy, options);
+  }
+
+  open(source, policy, { signal, failure: past }) {
+    writePolicy(policy, source, this.progress !== undefined);
+    OPEN();
+    const action = ints[ACTION];
+    if (action < 0) {
+      this.reject(failure());
+      return;
+    }
+    this.isOpen = true;
+    if (action === ACTION_DONE) {
+      this.finish();
+      return;
+    }
+    if (action === ACTION_FAIL) {
+      this.failTotal(0, 0, undefined);
+      return;
+    }
+    this.slot = ints[JOB];
+    this.generation = ints[JOB_GENERATION];
+    const isTold = this.totalTimeout !== Infinity || this.progress !== undefined;
+    if (isTold) jobs[this.slot] = this;
+    if (isTold || this.isTimed || signal !== undefined || this.items === null) {
+      this.resource = new AsyncResource('sluice', { requireManualDestroy: true });
+    }
+    if (this.isTimed && (policy.retry.retries > 0 || this.collects)) {
+      this.link = {};
+      listen(promiseFor(this.link), this.resolve, this.reject);
+    }
+    if (signal !== undefined) this.membership = signals.join(signal, this);
+    if (this.items === null && !this.openSource(source)) return;
+    this.start(past);
+  }
+
+  openSource(source) {
+    try {
+      this.iterator = source.open();
+      this.isSourceOpen = true;
+    } catch (error) {
+      this.abort(error);
+    }
+    return this.isOpen; // opening it is user code, and may have aborted the signal
+  }
+
+  /** Starts lanes for as long as C has use for another one. `past`: see the constructor's `failure`. */
+  start(past) {
+    while (this.isOpen) {
+      ints[JOB] = this.slot;
+      ints[JOB_GENERATION] = this.generation;
+      JOIN();
+      const action = ints[ACTION];
+      if (action === ACTION_REST) return;
+      if (action < 0) {
+        this.abort(failure());
+        return;
+      }
+      const lane = new Lane(this, ints[LANE], ints[LANE_GENERATION]);
+      accept(lane);
+      read(lane);
+      if (past !== undefined) rejected(lane, past.error);
+      if (lane.job !== null) this.tie(run(lane, false));
+    }
+  }
+
+  /** For the stack of what is thrown in the lane: see lane.js. */
+  tie(promise) {
+    const target = this.link ?? this;
+    listen(promise, target.resolve, target.reject);
+  }
+
+  runInContext(callback, ...args) {
+    if (this.resource === null) callback(...args);
+    else this.resource.runInAsyncScope(callback, undefined, ...args);
+  }
+
+  /** Results stay dense however far apart they arrive. */
+  makeRoom(index) {
+    if (this.results === null || index < this.resultCount) return;
+    this.results[index] = undefined;
+    this.resultCount = index + 1;
+  }
+
+  /** The lane's number goes to another lane, or to none. */
+  letGo(lane) {
+    const last = this.lanes.pop();
+    if (last !== lane) {
+      this.lanes[lane.position] = last;
+      last.position = lane.position;
+    }
+    drop(lane);
+  }
+
+  // The endings. C has closed the job: state is final before user code runs.
+
+  finish() {
+    const counts = this.close();
+    let { results } = this;
+    if (results === null) results = counts.done;
+    else if (results.length !== counts.started) results.length = counts.started;
+    const thrown = this.reportLast(counts);
+    if (thrown !== undefined) this.reject(thrown.error);
+    else this.resolve(this.pick === undefined ? results : this.pick(results));
+    this.link?.resolve();
+  }
+
+  fail(error) {
+    if (!this.isOpen) return;
+    const running = this.lanes;
+    const counts = this.close();
+    this.reportLast(counts);
+    this.reject(error);
+    this.link?.resolve();
+    this.stop(running, error);
+  }
+
+  failTotal(elapsed, loopBlocked, cause) {
+    const error = new TimeoutError('total', this.totalTimeout, { elapsed, loopBlocked, cause, label: this.label });
+    this.runInContext(endOnTotal, this, error);
+  }
+
+  /** Ends in JavaScript's own right: a signal, a source or a callback that threw. */
+  abort(error) {
+    if (!this.isOpen) return;
+    ints[JOB] = this.slot;
+    ints[JOB_GENERATION] = this.generation;
+    ABORT();
+    this.fail(error);
+  }
+
+  /** What there is, and the timeout for the rest. */
+  settleRest(error) {
+    const running = this.lanes;
+    const counts = this.close();
+    const { results } = this;
+    const count = this.total ?? counts.started;
+    for (let i = 0; i < count; i++) results[i] ??= { status: 'rejected', reason: error };
+    this.reportLast(counts);
+    this.resolve(results);
+    this.link?.resolve();
+    this.stop(running, error);
+  }
+
+  /** Lets go of everything; returns the counts that C closed the job with. */
+  close() {
+    this.isOpen = false;
+    const counts = readCounts();
+    for (const lane of this.lanes) drop(lane);
+    this.lanes = [];
+    if (this.slot >= 0 && jobs[this.slot] === this) jobs[this.slot] = null;
+    if (this.membership !== null) this.membership.leave();
+    return counts;
+  }
+
+  /** After the call has settled: the attempts that still run hear of it, and the source is closed. */
+  stop(running, reason) {
+    for (const { context } of running) {
+      if (context !== null) abort(context, reason);
+    }
+    if (!this.isSourceOpen) return;
+    this.isSourceOpen = false;
+    try {
+      markHandled(this.iterator.return?.());
+    } catch {
+      // The call has ended already, with a better reason.
+    }
+  }
+
+  // What others tell it.
+
+  onAbort(reason) {
+    this.runInContext(abortJob, this, reason);
+  }
+
+  onTotal(elapsed, loopBlocked) {
+    this.failTotal(elapsed, loopBlocked, undefined);
+  }
+
+  onProgress() {
+    this.runInContext(reportProgress, this, readCounts());
+  }
+
+  reportLast(counts) {
+    const { progress } = this;
+    if (progress === undefined) return undefined;
+    try {
+      markHandled(progress(this.describe(counts)));
+      return undefined;
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  describe(counts) {
+    return { total: this.total ?? (this.isSourceOpen ? undefined : counts.started), ...counts };
+  }
+}
+
+/** A lane that hangs may hang for ever, so it keeps nothing. */
+function drop(lane) {
+  if (lanes[lane.slot] === lane) lanes[lane.slot] = null;
+  lane.job = null;
+  lane.action = ACTION_REST;
+  lane.item = undefined;
+  lane.error = undefined;
+}
+
+function endOnTotal(job, error) {
+  if (job.collects) job.settleRest(error);
+  else job.fail(error);
+}
+
+function abortJob(job, reason) {
+  job.abort(reason);
+}
+
+function reportProgress(job, counts) {
+  try {
+    const { progress } = job;
+    const returned = progress(job.describe(counts));
+    if (mayBeThenable(returned)) Promise.resolve(returned).then(undefined, (error) => job.abort(error));
+  } catch (error) {
+    job.abort(error);
+  }
+}
+
+function readCounts() {
+  return {
+    started: doubles[D.STARTED],
+    done: doubles[D.DONE],
+    failed: doubles[D.FAILED],
+    retried: doubles[D.RETRIED],
+    timedOut: doubles[D.TIMED_OUT],
+    abandoned: doubles[D.ABANDONED],
+  };
+}
+
+function writePolicy(policy, source, hasProgress) {
+  const { retry } = policy;
+  doubles[D.ITEMS] = source.total === 0 ? 0 : Infinity;
+  doubles[D.LIMIT] = policy.limit;
+  doubles[D.TIMEOUT] = policy.timeout;
+  doubles[D.TOTAL_TIMEOUT] = policy.totalTimeout;
+  doubles[D.YIELD_AFTER] = policy.yieldAfter;
+  doubles[D.RETRIES] = retry.retries;
+  doubles[D.DELAY] = retry.delay;
+  doubles[D.FACTOR] = retry.factor;
+  doubles[D.MAX_DELAY] = retry.maxDelay;
+  ints[BACKOFF] = retry.backoff;
+  ints[JITTER] = retry.jitter;
+  ints[SOURCE] = source.isAsync ? enums.SOURCE_ASYNC : enums.SOURCE_SYNC;
+  ints[FLAGS] = policy.flags | (hasProgress ? enums.FLAG_PROGRESS : 0);
+}
+
+module.exports = { Job };

@@ -1,0 +1,62 @@
+'use strict';
+
+// Promises, safely: what is captured here at load time, user code cannot replace later.
+
+const NativePromise = Promise;
+const { then } = Promise.prototype;
+
+const noop = () => {};
+
+/** Objects and functions may be thenables; nothing else can be. */
+function mayBeThenable(value) {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
+}
+
+/** A promise of this realm whose `then` is the native one's: it may be listened to without a detour. */
+function isNative(value) {
+  return value instanceof NativePromise && value.constructor === NativePromise;
+}
+
+/** A native promise for any value. A thenable that calls back twice, or throws, reaches nobody else from here. */
+function toNative(value) {
+  return isNative(value) ? value : NativePromise.resolve(value);
+}
+
+/** The native `then`, whatever `promise.then` is by now. */
+function listen(promise, onFulfilled, onRejected) {
+  return then.call(promise, onFulfilled, onRejected);
+}
+
+/** A rejection of this value, if it is a promise, is somebody's business from now on. */
+function markHandled(value) {
+  if (!mayBeThenable(value)) return;
+  try {
+    if (value instanceof NativePromise) listen(value, undefined, noop);
+    else if (typeof value.then === 'function') NativePromise.resolve(value).then(undefined, noop);
+  } catch {
+    // A getter that throws does so again when the item's turn comes, and fails the item.
+  }
+}
+
+let resolveLatest;
+let rejectLatest;
+function capture(resolve, reject) {
+  resolveLatest = resolve;
+  rejectLatest = reject;
+}
+
+/** Promise.withResolvers, for Node 20, onto `target`: sets target.resolve and target.reject, returns the promise. */
+function promiseFor(target) {
+  const promise = new NativePromise(capture);
+  target.resolve = resolveLatest;
+  target.reject = rejectLatest;
+  resolveLatest = rejectLatest = undefined;
+  return promise;
+}
+
+/** A promise that never settles and that nobody else holds: who awaits it is garbage. */
+function forever() {
+  return new NativePromise(noop);
+}
+
+module.exports = { forever, isNative, listen, markHandled, mayBeThenable, noop, promiseFor, toNative };

@@ -1,0 +1,51 @@
+'use strict';
+
+// Where a job's items come from: an array that is read by number, or an iterator, sync or async.
+
+const { invalidType } = require('./errors');
+const { markHandled, mayBeThenable } = require('./promises');
+
+const { values } = Array.prototype;
+const arrayIterator = Object.getPrototypeOf([][Symbol.iterator]());
+const { next } = arrayIterator;
+
+/** Reading by number is then what its iterator would do. */
+function isPristine(items) {
+  return Array.isArray(items) && items[Symbol.iterator] === values && arrayIterator.next === next;
+}
+
+/**
+ * @returns { items, isAsync, total, open }: `items` is an array, or null and open() takes the iterator; nothing has been
+ *   taken yet
+ */
+function sourceOf(name, items) {
+  if (isPristine(items)) return { items, isAsync: false, total: items.length, open: undefined };
+  const method = iteratorMethod(items, Symbol.asyncIterator);
+  if (method !== undefined) return { items: null, isAsync: true, total: undefined, open: () => take(method, items) };
+  const syncMethod = iteratorMethod(items, Symbol.iterator);
+  if (syncMethod === undefined) throw invalidType(name, 'an array, an iterable or an async iterable', items);
+  return { items: null, isAsync: false, total: undefined, open: () => take(syncMethod, items) };
+}
+
+function iteratorMethod(items, symbol) {
+  if (items === null || items === undefined) return undefined;
+  const method = items[symbol];
+  return typeof method === 'function' ? method : undefined;
+}
+
+function take(method, items) {
+  const iterator = Reflect.apply(method, items, []);
+  if (!mayBeThenable(iterator)) throw invalidType('items', 'an iterable whose iterator is an object', iterator);
+  return iterator;
+}
+
+/** Promises in an array may be rejected long before their turn comes. */
+function markElementsHandled(items) {
+  if (!Array.isArray(items)) return;
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i];
+    if (typeof item === 'object' && item !== null) markHandled(item);
+  }
+}
+
+module.exports = { markElementsHandled, sourceOf };

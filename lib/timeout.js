@@ -1,0 +1,237 @@
+'use strict';
+
+// withTimeout and sleep: one deadline in C each, without a job around it.
+//
+// A guard comes from a pool and goes back when its promise has settled. It listens to native promises only, behind the
+// result promise's own resolving functions (V8 follows those when it writes a stack). A guard whose time ran out still
+// listens, so it does not go back.
+
+const { AsyncResource } = require('node:async_hooks');
+
+const { Context, abort } = require('./context');
+const { I, D, enums, ints, doubles, operations, lanes, failure } = require('./engine');
+const { TimeoutError, invalidType } = require('./errors');
+const options = require('./options');
+const { isNative, listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
+const signals = require('./signals');
+
+const { GUARD, SLEEP, RELEASE } = operations;
+const { LANE, LANE_GENERATION, ACTION, FLAGS } = I;
+const { TIMEOUT } = D;
+
+const KEYS = new Set(['timeout', 'fallback', 'signal', 'unref', 'label']);
+const SLEEP_KEYS = new Set(['signal', 'unref']);
+
+const POOL_MAX = 1024;
+const pool = [];
+
+class Guard {
+  constructor() {
+    this.slot = -1; // no deadline is open
+    this.generation = 0;
+    this.timeout = 0;
+    this.resolve = null;
+    this.reject = null;
+    this.extras = null; // what few calls have: { context, fallback, label, membership, resource }
+    this.onSettled = () => this.settled();
+  }
+
+  /** Opens the deadline; throws where there is no memory for it. */
+  open(timeout, flags) {
+    doubles[TIMEOUT] = timeout;
+    ints[FLAGS] = flags;
+    GUARD();
+    if (ints[ACTION] < 0) throw failure();
+    this.slot = ints[LANE];
+    this.generation = ints[LANE_GENERATION];
+    this.timeout = timeout;
+    lanes[this.slot] = this;
+  }
+
+  /** What it guards has settled, and the result promise with it. */
+  settled() {
+    if (this.slot < 0) return;
+    this.release();
+    this.resolve = this.reject = null;
+    if (pool.length < POOL_MAX) pool.push(this);
+  }
+
+  release() {
+    lanes[this.slot] = null;
+    ints[LANE] = this.slot;
+    ints[LANE_GENERATION] = this.generation;
+    RELEASE();
+    this.slot = -1;
+    if (this.extras !== null) {
+      this.extras.membership?.leave();
+      this.extras = null;
+    }
+  }
+
+  onTime(_event, elapsed, loopBlocked) {
+    this.slot = -1; // C has closed it
+    const { resolve, reject, extras, timeout } = this;
+    this.resolve = this.reject = this.extras = null;
+    const error = new TimeoutError('attempt', timeout, { elapsed, loopBlocked, attempt: 1, label: extras?.label });
+    if (extras === null) {
+      reject(error);
+      return;
+    }
+    extras.membership?.leave();
+    extras.resource.runInAsyncScope(expire, undefined, extras, error, resolve, reject);
+  }
+
+  onAbort(reason) {
+    const { reject, extras } = this;
+    this.release();
+    this.resolve = this.reject = null;
+    reject(reason);
+    extras.resource.runInAsyncScope(abort, undefined, extras.context, reason);
+  }
+}
+
+function expire({ context, fallback }, error, resolve, reject) {
+  if (fallback === undefined) {
+    reject(error);
+  } else {
+    try {
+      resolve(fallback());
+    } catch (thrown) {
+      reject(thrown);
+    }
+  }
+  abort(context, error);
+}
+
+function withTimeout(work, second, fallback) {
+  if (fallback === undefined && typeof second === 'number' && second >= 0 && isNative(work)) return guard(work, second);
+  let call;
+  try {
+    call = typeof second === 'object' ? parse(second, fallback) : positional(second, fallback);
+  } catch (error) {
+    markHandled(work);
+    return Promise.reject(error);
+  }
+  return run(work, call);
+}
+
+/** The common case: a native promise, a number, and nothing else. */
+function guard(promise, timeout) {
+  if (timeout === Infinity) return listen(promise);
+  const lane = pool.length > 0 ? pool.pop() : new Guard();
+  try {
+    lane.open(timeout, 0);
+  } catch (error) {
+    markHandled(promise);
+    return Promise.reject(error);
+  }
+  const result = promiseFor(lane);
+  listen(listen(promise, lane.resolve, lane.reject), lane.onSettled);
+  return result;
+}
+
+function run(work, { timeout, fallback, signal, flags, label }) {
+  if (signal !== undefined && signal.aborted) {
+    markHandled(work);
+    return Promise.reject(signal.reason);
+  }
+  const context = new Context(0, 1);
+  let value = work;
+  if (typeof work === 'function') {
+    try {
+      value = work(context);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (signal !== undefined && signal.aborted) {
+      markHandled(value);
+      abort(context, signal.reason);
+      return Promise.reject(signal.reason);
+    }
+  }
+  if (!mayBeThenable(value)) return Promise.resolve(value);
+  const promise = toNative(value);
+  if (timeout === Infinity && signal === undefined) return listen(promise);
+  const lane = new Guard();
+  const extras = { context, fallback, label, membership: null, resource: null };
+  try {
+    lane.open(timeout, flags);
+  } catch (error) {
+    markHandled(promise);
+    return Promise.reject(error);
+  }
+  extras.resource = new AsyncResource('sluice', { requireManualDestroy: true });
+  lane.extras = extras;
+  const result = promiseFor(lane);
+  if (signal !== undefined) extras.membership = signals.join(signal, lane);
+  listen(listen(promise, lane.resolve, lane.reject), lane.onSettled);
+  return result;
+}
+
+function positional(ms, fallback) {
+  const timeout = options.duration('ms', options.present('ms', ms));
+  if (fallback !== null && typeof fallback === 'object' && options.isSignal(fallback.signal)) {
+    throw invalidType('fallback', 'a value; options with a signal are the second argument', fallback);
+  }
+  return { timeout, fallback: fallback === undefined ? undefined : () => fallback, signal: undefined, flags: 0 };
+}
+
+function parse(given, third) {
+  options.absent('fallback', third);
+  const { timeout, fallback, signal, unref, label } = options.object('options', given, KEYS);
+  return {
+    timeout: options.duration('options.timeout', options.present('options.timeout', timeout)),
+    fallback: fallback === undefined || typeof fallback === 'function' ? fallback : () => fallback,
+    signal: options.signal('options.signal', signal),
+    flags: options.unref('options.unref', unref),
+    label: options.string('options.label', label),
+  };
+}
+
+class Sleeper {
+  constructor() {
+    this.slot = -1;
+    this.generation = 0;
+    this.resolve = null;
+    this.reject = null;
+    this.membership = null;
+    this.promise = promiseFor(this);
+  }
+
+  onTime() {
+    this.membership?.leave();
+    this.resolve();
+  }
+
+  onAbort(reason) {
+    lanes[this.slot] = null;
+    ints[LANE] = this.slot;
+    ints[LANE_GENERATION] = this.generation;
+    RELEASE();
+    this.reject(reason);
+  }
+}
+
+function sleep(ms, given) {
+  try {
+    options.finiteDuration('ms', ms);
+    const { signal, unref } = options.object('options', given, SLEEP_KEYS);
+    options.signal('options.signal', signal);
+    const flags = options.unref('options.unref', unref);
+    if (signal !== undefined && signal.aborted) return Promise.reject(signal.reason);
+    doubles[TIMEOUT] = ms;
+    ints[FLAGS] = flags;
+    SLEEP();
+    if (ints[ACTION] < 0) throw failure();
+    const sleeper = new Sleeper();
+    sleeper.slot = ints[LANE];
+    sleeper.generation = ints[LANE_GENERATION];
+    lanes[sleeper.slot] = sleeper;
+    if (signal !== undefined) sleeper.membership = signals.join(signal, sleeper);
+    return sleeper.promise;
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+module.exports = { sleep, withTimeout };

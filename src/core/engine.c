@@ -1,0 +1,267 @@
+/* The engine: construction, guards and sleeps, and time. The state machine of a job is in job.c. */
+#include <string.h>
+
+#include "internal.h"
+
+/* A turn that runs longer than this has kept the loop from its work: it counts as blocked. */
+#define BLOCKED_TURN (5 * SLUICE_MILLISECOND)
+/* Reading the clock (25 ns) at every 32nd step costs nothing; at every step only where steps are that slow. */
+#define STRIDE_MAX 32
+#define GAP_SHORT (SLUICE_MILLISECOND / 20)
+#define GAP_LONG (SLUICE_MILLISECOND / 5)
+#define GAP_VERY_LONG (2 * SLUICE_MILLISECOND)
+
+struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator, uint64_t seed) {
+  struct sluice_engine *engine = allocator->alloc(allocator->user, sizeof *engine);
+  if (engine == NULL) return NULL;
+  memset(engine, 0, sizeof *engine);
+  engine->mem.allocator = *allocator;
+  engine->mem.in_use = sizeof *engine;
+  sluice__slab_init(&engine->lanes, &engine->mem, sizeof(struct sluice__lane));
+  sluice__slab_init(&engine->jobs, &engine->mem, sizeof(struct sluice__job));
+  sluice__rng_init(&engine->rng, seed);
+  sluice__wheel_init(&engine->wheel);
+  struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final,    &engine->yielded,
+                                  &engine->ready,   &engine->dirty, &engine->reporting};
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) sluice__list_init(lists[i]);
+  engine->stride = 1;
+  engine->is_turn_fresh = 1;
+  return engine;
+}
+
+void sluice_engine_free(struct sluice_engine *engine) {
+  if (engine == NULL) return;
+  sluice__slab_fini(&engine->lanes);
+  sluice__slab_fini(&engine->jobs);
+  assert(engine->mem.in_use == sizeof *engine);
+  struct sluice_allocator allocator = engine->mem.allocator;
+  allocator.free(allocator.user, engine, sizeof *engine);
+}
+
+static int wait_alone(struct sluice_engine *engine, enum sluice__kind kind, uint64_t duration, uint32_t flags,
+                      struct sluice_decision *decision) {
+  if (flags & ~(uint32_t)SLUICE_FLAG_UNREF) return SLUICE_EINVAL;
+  struct sluice__slot *slot;
+  int error = sluice__slab_take(&engine->lanes, &slot);
+  if (error != SLUICE_OK) return error;
+  struct sluice__lane *lane = (struct sluice__lane *)slot;
+  sluice__deadline_init(&lane->deadline, SLUICE__LANE_ALONE, flags);
+  lane->job = SLUICE__NO_SLOT;
+  lane->duration = duration;
+  sluice__arm(engine, &lane->deadline, kind, duration);
+  decision->lane = sluice__slot_handle(slot);
+  return SLUICE_OK;
+}
+
+int sluice_guard(struct sluice_engine *engine, uint64_t duration, uint32_t flags, struct sluice_decision *decision) {
+  return wait_alone(engine, SLUICE__KIND_GUARD, duration, flags, decision);
+}
+
+int sluice_sleep(struct sluice_engine *engine, uint64_t duration, uint32_t flags, struct sluice_decision *decision) {
+  return wait_alone(engine, SLUICE__KIND_SLEEP, duration, flags, decision);
+}
+
+int sluice_release(struct sluice_engine *engine, struct sluice_handle handle) {
+  struct sluice__lane *lane = sluice__lane_find(engine, handle);
+  if (lane == NULL) return SLUICE_ESTALE;
+  if (lane->deadline.state != SLUICE__LANE_ALONE) return SLUICE_ESTATE;
+  sluice__disarm(engine, &lane->deadline);
+  sluice__slab_give_back(&engine->lanes, &lane->slot);
+  return SLUICE_OK;
+}
+
+/* From the list it is in to another that is not the wheel. */
+static void move(struct sluice__deadline *deadline, struct sluice__link *head, enum sluice__list list) {
+  sluice__list_unlink(&deadline->link);
+  sluice__list_append(head, &deadline->link);
+  deadline->list = (uint8_t)list;
+}
+
+static void move_all(struct sluice__link *from, struct sluice__link *to, enum sluice__list list) {
+  for (struct sluice__link *link = from->next; link != from; link = link->next)
+    sluice__deadline_of(link)->list = (uint8_t)list;
+  sluice__list_splice(to, from);
+}
+
+static int gets_grace(const struct sluice__deadline *deadline) {
+  return deadline->kind == SLUICE__KIND_ATTEMPT || deadline->kind == SLUICE__KIND_GUARD ||
+         deadline->kind == SLUICE__KIND_TOTAL;
+}
+
+/* Whether this backoff, due at its `due`, ends after its job's total timeout. */
+static int outlives_total(const struct sluice_engine *engine, struct sluice__deadline *deadline) {
+  const struct sluice__deadline *total = &sluice__job_at(engine, sluice__lane_of(deadline)->job)->total;
+  return total->list != SLUICE__LIST_NONE && total->list != SLUICE__LIST_NEWBORN && deadline->due > total->due;
+}
+
+static void stamp(struct sluice_engine *engine, struct sluice__deadline *deadline) {
+  uint64_t duration = deadline->due;
+  deadline->due = engine->now + duration;
+  if (deadline->kind == SLUICE__KIND_BACKOFF) {
+    if (outlives_total(engine, deadline)) {
+      deadline->kind = SLUICE__KIND_OUTLIVED;
+      move(deadline, &engine->ready, SLUICE__LIST_READY);
+      return;
+    }
+  } else if (deadline->kind == SLUICE__KIND_TOTAL) {
+    sluice__job_of_total(deadline)->blocked = engine->blocked;
+  } else {
+    sluice__lane_of(deadline)->blocked = engine->blocked;
+  }
+  if (deadline->due >= SLUICE_NEVER) {
+    sluice__disarm(engine, deadline);
+  } else if (duration == 0) {
+    if (gets_grace(deadline)) move(deadline, &engine->final, SLUICE__LIST_FINAL);
+    else move(deadline, &engine->ready, SLUICE__LIST_READY);
+  } else {
+    sluice__list_unlink(&deadline->link);
+    sluice__wheel_add(&engine->wheel, deadline);
+    deadline->list = SLUICE__LIST_WHEEL;
+  }
+}
+
+void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) {
+  if (now > engine->now) engine->now = now;
+  if (busy > BLOCKED_TURN) engine->blocked += (uint32_t)(busy >> SLUICE__BLOCKED_UNIT_BITS);
+  engine->is_turn_fresh = 1;
+  engine->ran = 0;
+  while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next));
+}
+
+void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold) {
+  if (now > engine->now) engine->now = now;
+  if (engine->now >= engine->held_until) move_all(&engine->held, &engine->final, SLUICE__LIST_FINAL);
+  struct sluice__link due;
+  sluice__list_init(&due);
+  sluice__wheel_expire(&engine->wheel, engine->now, &due);
+  while (!sluice__list_empty(&due)) {
+    struct sluice__deadline *deadline = sluice__deadline_of(due.next);
+    if (!gets_grace(deadline)) {
+      move(deadline, &engine->ready, SLUICE__LIST_READY);
+    } else if (hold == 0) {
+      move(deadline, &engine->final, SLUICE__LIST_FINAL);
+    } else {
+      move(deadline, &engine->held, SLUICE__LIST_HELD);
+      if (engine->now + hold > engine->held_until) engine->held_until = engine->now + hold;
+    }
+  }
+}
+
+void sluice_judge(struct sluice_engine *engine, uint64_t now) {
+  if (now > engine->now) engine->now = now;
+  move_all(&engine->final, &engine->ready, SLUICE__LIST_READY);
+  move_all(&engine->yielded, &engine->ready, SLUICE__LIST_READY);
+  sluice__list_splice(&engine->reporting, &engine->dirty);
+}
+
+static void report_time(const struct sluice_engine *engine, uint64_t due, uint64_t duration, uint32_t blocked_then,
+                        struct sluice_decision *decision) {
+  decision->elapsed = engine->now - (due - duration);
+  decision->blocked = (uint64_t)(engine->blocked - blocked_then) << SLUICE__BLOCKED_UNIT_BITS;
+  if (decision->blocked > decision->elapsed) decision->blocked = decision->elapsed;
+}
+
+static void report_total(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision) {
+  decision->job = sluice__slot_handle(&job->slot);
+  report_time(engine, job->total.due, job->policy.total_timeout, job->blocked, decision);
+  sluice__job_close(engine, job, SLUICE_ACTION_FAIL, decision);
+}
+
+static void next_of_lane(struct sluice_engine *engine, struct sluice__lane *lane, enum sluice__kind kind,
+                         struct sluice_decision *decision) {
+  decision->lane = sluice__slot_handle(&lane->slot);
+  uint64_t due = lane->deadline.due;
+  if (kind == SLUICE__KIND_GUARD || kind == SLUICE__KIND_SLEEP) {
+    decision->event = kind == SLUICE__KIND_GUARD ? SLUICE_EVENT_EXPIRED : SLUICE_EVENT_SLEPT;
+    report_time(engine, due, lane->duration, lane->blocked, decision);
+    sluice__slab_give_back(&engine->lanes, &lane->slot);
+    return;
+  }
+  struct sluice__job *job = sluice__job_at(engine, lane->job);
+  decision->job = sluice__slot_handle(&job->slot);
+  switch (kind) {
+    case SLUICE__KIND_ATTEMPT:
+      decision->event = SLUICE_EVENT_TIMED_OUT;
+      report_time(engine, due, job->policy.timeout, lane->blocked, decision);
+      sluice__job_timed_out(engine, lane, decision);
+      break;
+    case SLUICE__KIND_OUTLIVED:
+      decision->event = SLUICE_EVENT_OUTLIVED;
+      job->counts.retried--; /* the retry never was */
+      job->counts.failed++;
+      report_total(engine, job, decision);
+      break;
+    default: /* BACKOFF, YIELD */
+      decision->event = SLUICE_EVENT_RESUMED;
+      sluice__job_resume(engine, lane, decision);
+  }
+}
+
+void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision) {
+  decision->event = SLUICE_EVENT_NONE;
+  decision->action = 0;
+  if (!sluice__list_empty(&engine->ready)) {
+    struct sluice__deadline *deadline = sluice__deadline_of(engine->ready.next);
+    enum sluice__kind kind = deadline->kind;
+    sluice__disarm(engine, deadline);
+    if (kind == SLUICE__KIND_TOTAL) {
+      decision->event = SLUICE_EVENT_TOTAL;
+      report_total(engine, sluice__job_of_total(deadline), decision);
+    } else {
+      next_of_lane(engine, sluice__lane_of(deadline), kind, decision);
+    }
+  } else if (!sluice__list_empty(&engine->reporting)) {
+    struct sluice__job *job = SLUICE__CONTAINER(engine->reporting.next, struct sluice__job, progress);
+    sluice__list_unlink(&job->progress);
+    engine->referenced--;
+    decision->event = SLUICE_EVENT_PROGRESS;
+    decision->job = sluice__slot_handle(&job->slot);
+    decision->counts = job->counts;
+  }
+}
+
+uint32_t sluice_observe(struct sluice_engine *engine, uint64_t now) {
+  if (engine->is_turn_fresh) {
+    engine->is_turn_fresh = 0;
+    engine->turn_began = now;
+  } else {
+    uint64_t gap = now - engine->observed;
+    if (gap < GAP_SHORT && engine->stride < STRIDE_MAX) engine->stride *= 2;
+    else if (gap > GAP_VERY_LONG) engine->stride = 1;
+    else if (gap > GAP_LONG && engine->stride > 1) engine->stride /= 2;
+  }
+  engine->observed = now;
+  engine->ran = now - engine->turn_began;
+  return engine->stride;
+}
+
+uint64_t sluice_next_expiry(struct sluice_engine *engine) {
+  uint64_t next = sluice__wheel_next(&engine->wheel);
+  if (!sluice__list_empty(&engine->held) && engine->held_until < next) next = engine->held_until;
+  return next;
+}
+
+int sluice_is_ready(const struct sluice_engine *engine) {
+  return !sluice__list_empty(&engine->ready) || !sluice__list_empty(&engine->reporting);
+}
+
+int sluice_wants_judge(const struct sluice_engine *engine) {
+  return !sluice__list_empty(&engine->final) || !sluice__list_empty(&engine->yielded) ||
+         !sluice__list_empty(&engine->dirty);
+}
+
+int sluice_is_referenced(const struct sluice_engine *engine) {
+  return engine->referenced != 0;
+}
+
+int sluice_has_deadlines(const struct sluice_engine *engine) {
+  return engine->deadlines != 0;
+}
+
+void sluice_measure(const struct sluice_engine *engine, struct sluice_usage *usage) {
+  usage->jobs = engine->jobs.in_use;
+  usage->lanes = engine->lanes.in_use;
+  usage->lane_size = sizeof(struct sluice__lane);
+  usage->job_size = sizeof(struct sluice__job);
+  usage->memory = engine->mem.in_use;
+}

@@ -1,0 +1,185 @@
+/* What the files of the core share: the engine's data, and the calls that cross its files. */
+#ifndef SLUICE_INTERNAL_H
+#define SLUICE_INTERNAL_H
+
+#include <assert.h>
+
+#include "backoff.h"
+#include "list.h"
+#include "mem.h"
+#include "rng.h"
+#include "slab.h"
+#include "sluice.h"
+#include "wheel.h"
+
+/* What a deadline is for: what happens when its time has come. */
+enum sluice__kind {
+  SLUICE__KIND_ATTEMPT,  /* a job's lane: the attempt has timed out */
+  SLUICE__KIND_BACKOFF,  /* a job's lane: its next attempt starts */
+  SLUICE__KIND_OUTLIVED, /* a job's lane: its backoff would end after the total timeout */
+  SLUICE__KIND_YIELD,    /* a job's lane that gave way to the loop: no time, only the list */
+  SLUICE__KIND_GUARD,
+  SLUICE__KIND_SLEEP,
+  SLUICE__KIND_TOTAL /* a job's */
+};
+
+/* Where a deadline's link is.
+ *
+ *   NEWBORN --turn_end--> WHEEL --expire--> READY (backoff, sleep)
+ *      |                        \--expire--> HELD --expire--> FINAL --judge--> READY (attempt, guard, total)
+ *      |                         \-----------expire----------->/
+ *      \--turn_end, duration 0--> FINAL or READY
+ *   YIELDED --judge--> READY
+ *
+ * next() takes it from READY; disarming takes it from anywhere. */
+enum sluice__list {
+  SLUICE__LIST_NONE,
+  SLUICE__LIST_NEWBORN,
+  SLUICE__LIST_WHEEL,
+  SLUICE__LIST_HELD,
+  SLUICE__LIST_FINAL,
+  SLUICE__LIST_YIELDED,
+  SLUICE__LIST_READY
+};
+
+/* A lane's state, kept in its deadline.
+ *
+ *   (new) -> RUNNING <-> PARKED        a job's; PULLING only with a SLUICE_SOURCE_ASYNC
+ *   (new) -> PULLING -> RUNNING
+ *   (new) -> GUARD | SLEEP */
+enum sluice__state {
+  SLUICE__LANE_RUNNING, /* an attempt is open */
+  SLUICE__LANE_PULLING, /* waits for the source */
+  SLUICE__LANE_PARKED,  /* waits for a backoff or a turn */
+  SLUICE__LANE_ALONE    /* a guard or a sleep */
+};
+
+struct sluice__lane {
+  struct sluice__slot slot;
+  struct sluice__deadline deadline;
+  uint32_t job;     /* slot number; SLUICE__NO_SLOT for a guard or a sleep */
+  uint32_t blocked; /* the engine's `blocked` when the deadline was stamped */
+  union {
+    struct {
+      uint64_t item : 40;
+      uint64_t attempt : 24; /* 0: a parked lane that will take the next item */
+    };
+    uint64_t duration; /* ALONE */
+  };
+  uint32_t next; /* the job's other lanes, by slot number; SLUICE__NO_SLOT at the ends */
+  uint32_t prev;
+};
+
+struct sluice__job {
+  struct sluice__slot slot;
+  struct sluice__deadline total;
+  struct sluice__link progress; /* in the engine's `dirty` or `reporting`, or nowhere */
+  struct sluice_policy policy;
+  struct sluice_counts counts;
+  uint64_t next_item;
+  uint32_t first_lane; /* SLUICE__NO_SLOT: none */
+  uint32_t lane_count;
+  uint32_t blocked; /* as in a lane, for `total` */
+  uint8_t is_pulling; /* ASYNC: a lane waits for the source, or is parked until it may */
+  uint8_t is_exhausted;
+};
+
+struct sluice_engine {
+  struct sluice__mem mem;
+  struct sluice__slab lanes;
+  struct sluice__slab jobs;
+  struct sluice__rng rng;
+
+  uint64_t now; /* the last time a driver brought in */
+  uint32_t serial;
+  uint32_t blocked;    /* how long turns of more than 5 ms ran in all, in units of 2^14 ns; wraps */
+  uint32_t referenced; /* links in a list below whose owner is not unreferenced, and dirty jobs */
+  uint32_t deadlines;  /* links in a list below, referenced or not */
+  struct sluice__link newborn;
+  struct sluice__link held;
+  struct sluice__link final;
+  struct sluice__link yielded;
+  struct sluice__link ready;
+  struct sluice__link dirty;     /* jobs whose counts changed */
+  struct sluice__link reporting; /* jobs whose EVENT_PROGRESS is ready */
+  uint64_t held_until;
+
+  uint64_t turn_began; /* the first time observed in this turn */
+  uint64_t observed;   /* the last time observed */
+  uint64_t ran;        /* how long lanes have run in this turn, as far as observed */
+  uint32_t stride;
+  uint8_t is_turn_fresh; /* nothing observed yet in this turn */
+
+  struct sluice__wheel wheel;
+};
+
+#define SLUICE__BLOCKED_UNIT_BITS 14
+
+static inline struct sluice__lane *sluice__lane_of(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__lane, deadline);
+}
+static inline struct sluice__job *sluice__job_of_total(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__job, total);
+}
+static inline struct sluice__lane *sluice__lane_at(const struct sluice_engine *engine, uint32_t number) {
+  return (struct sluice__lane *)sluice__slab_at(&engine->lanes, number);
+}
+static inline struct sluice__job *sluice__job_at(const struct sluice_engine *engine, uint32_t number) {
+  return (struct sluice__job *)sluice__slab_at(&engine->jobs, number);
+}
+static inline struct sluice__lane *sluice__lane_find(const struct sluice_engine *engine, struct sluice_handle handle) {
+  return (struct sluice__lane *)sluice__slab_find(&engine->lanes, handle);
+}
+static inline struct sluice__job *sluice__job_find(const struct sluice_engine *engine, struct sluice_handle handle) {
+  return (struct sluice__job *)sluice__slab_find(&engine->jobs, handle);
+}
+
+/* Into a list, from nowhere; and out of whichever it is in. These two keep the engine's counts. */
+static inline void sluice__link_into(struct sluice_engine *engine, struct sluice__deadline *deadline,
+                                     struct sluice__link *head, enum sluice__list list) {
+  assert(deadline->list == SLUICE__LIST_NONE);
+  sluice__list_append(head, &deadline->link);
+  deadline->list = (uint8_t)list;
+  engine->deadlines++;
+  engine->referenced += (deadline->flags & SLUICE_FLAG_UNREF) == 0;
+}
+static inline void sluice__disarm(struct sluice_engine *engine, struct sluice__deadline *deadline) {
+  if (deadline->list == SLUICE__LIST_NONE) return;
+  sluice__list_unlink(&deadline->link); /* the same for the wheel's slots */
+  deadline->list = SLUICE__LIST_NONE;
+  engine->deadlines--;
+  engine->referenced -= (deadline->flags & SLUICE_FLAG_UNREF) == 0;
+}
+/* Into the newborns: the duration begins at the end of this turn. A duration of never is not kept. */
+static inline void sluice__arm(struct sluice_engine *engine, struct sluice__deadline *deadline, enum sluice__kind kind,
+                               uint64_t duration) {
+  if (duration >= SLUICE_NEVER) return;
+  deadline->kind = (uint8_t)kind;
+  deadline->due = duration;
+  deadline->serial = engine->serial++;
+  sluice__link_into(engine, deadline, &engine->newborn, SLUICE__LIST_NEWBORN);
+}
+static inline void sluice__deadline_init(struct sluice__deadline *deadline, enum sluice__state state, uint32_t flags) {
+  sluice__list_init(&deadline->link);
+  deadline->list = SLUICE__LIST_NONE;
+  deadline->state = (uint8_t)state;
+  deadline->flags = (uint8_t)flags;
+}
+
+/* job.c */
+
+/* The attempt of this lane, whose deadline is in no list, was abandoned: the lane's handle is renewed, and `decision`
+ * gets what it does next. */
+void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
+/* A parked lane goes on: `decision` gets what it does. */
+void sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
+/* Frees the job and its lanes, whatever they wait for; decision->action is FAIL or DONE. */
+void sluice__job_close(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
+                       struct sluice_decision *decision);
+
+/* Whether lanes have run so long in this turn that the loop must turn before another start. */
+static inline int sluice__must_yield(const struct sluice_engine *engine, const struct sluice__job *job) {
+  return engine->ran >= job->policy.yield_after;
+}
+
+#endif

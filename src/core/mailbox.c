@@ -1,0 +1,267 @@
+#include "mailbox.h"
+
+#include <math.h>
+#include <string.h>
+
+#define INT(name) mailbox->ints[WORD_##name]
+#define DOUBLE(name) mailbox->doubles[WORD_##name]
+
+enum word {
+#define WORD(name, index) WORD_##name = index,
+  SLUICE_MAILBOX_INTS(WORD) SLUICE_MAILBOX_DOUBLES(WORD)
+#undef WORD
+};
+
+#define FITS_INTS(name, index) _Static_assert(index < 16, #name " would stand in the doubles");
+SLUICE_MAILBOX_INTS(FITS_INTS)
+#define FITS_DOUBLES(name, index) \
+  _Static_assert(index >= 8 && index < SLUICE_MAILBOX_BYTES / 8, #name " would stand elsewhere");
+SLUICE_MAILBOX_DOUBLES(FITS_DOUBLES)
+
+uint64_t sluice_ms_to_ns(double ms) {
+  if (!(ms > 0)) return 0;
+  double ns = ms * 1e6;
+  if (ns >= (double)SLUICE_NEVER) return SLUICE_NEVER;
+  uint64_t floor = (uint64_t)ns;
+  return (double)floor < ns ? floor + 1 : floor;
+}
+
+static double ns_to_ms(uint64_t ns) {
+  return (double)ns / 1e6;
+}
+
+/* A count up to `max`; infinity, and whatever is more, is `unlimited`. Returns 0 for NaN, fractions and below 0. */
+static int read_count(double value, uint64_t max, uint64_t unlimited, uint64_t *count) {
+  if (!(value >= 0)) return 0;
+  *count = value > (double)max ? unlimited : (uint64_t)value;
+  return *count == unlimited || (double)*count == value;
+}
+
+static int read_duration(double ms, uint64_t *ns) {
+  if (ms != ms) return 0;
+  *ns = sluice_ms_to_ns(ms);
+  return 1;
+}
+
+static int read_enum(int32_t value, int32_t last) {
+  return value >= 0 && value <= last;
+}
+
+static int read_policy(const union sluice_mailbox *mailbox, struct sluice_policy *policy) {
+  uint64_t limit, retries;
+  int ok = read_count(DOUBLE(LIMIT), UINT32_MAX - 1, SLUICE_UNLIMITED, &limit) &&
+           read_count(DOUBLE(RETRIES), UINT32_MAX - 1, SLUICE_UNLIMITED, &retries) &&
+           read_count(DOUBLE(ITEMS), SLUICE_ITEM_MAX, SLUICE_UNKNOWN, &policy->items) &&
+           read_duration(DOUBLE(TIMEOUT), &policy->timeout) &&
+           read_duration(DOUBLE(TOTAL_TIMEOUT), &policy->total_timeout) &&
+           read_duration(DOUBLE(YIELD_AFTER), &policy->yield_after) &&
+           read_duration(DOUBLE(DELAY), &policy->backoff.delay) &&
+           read_duration(DOUBLE(MAX_DELAY), &policy->backoff.max_delay) &&
+           read_enum(INT(BACKOFF), SLUICE_BACKOFF_EXPONENTIAL) && read_enum(INT(JITTER), SLUICE_JITTER_FULL) &&
+           read_enum(INT(SOURCE), SLUICE_SOURCE_ASYNC);
+  if (!ok) return SLUICE_EINVAL;
+  policy->limit = (uint32_t)limit;
+  policy->retries = (uint32_t)retries;
+  policy->backoff.factor = DOUBLE(FACTOR);
+  policy->backoff.kind = (enum sluice_backoff_kind)INT(BACKOFF);
+  policy->backoff.jitter = (enum sluice_jitter)INT(JITTER);
+  policy->source = (enum sluice_source)INT(SOURCE);
+  policy->flags = (uint32_t)INT(FLAGS);
+  return SLUICE_OK;
+}
+
+static struct sluice_handle read_lane(const union sluice_mailbox *mailbox) {
+  return (struct sluice_handle){(uint32_t)INT(LANE), (uint32_t)INT(LANE_GENERATION)};
+}
+
+static struct sluice_handle read_job(const union sluice_mailbox *mailbox) {
+  return (struct sluice_handle){(uint32_t)INT(JOB), (uint32_t)INT(JOB_GENERATION)};
+}
+
+static void write_lane(union sluice_mailbox *mailbox, struct sluice_handle lane) {
+  INT(LANE) = (int32_t)lane.slot;
+  INT(LANE_GENERATION) = (int32_t)lane.generation;
+}
+
+static void write_job(union sluice_mailbox *mailbox, struct sluice_handle job) {
+  INT(JOB) = (int32_t)job.slot;
+  INT(JOB_GENERATION) = (int32_t)job.generation;
+}
+
+static void write_counts(union sluice_mailbox *mailbox, const struct sluice_counts *counts) {
+  DOUBLE(STARTED) = (double)counts->started;
+  DOUBLE(DONE) = (double)counts->done;
+  DOUBLE(FAILED) = (double)counts->failed;
+  DOUBLE(RETRIED) = (double)counts->retried;
+  DOUBLE(TIMED_OUT) = (double)counts->timed_out;
+  DOUBLE(ABANDONED) = (double)counts->abandoned;
+}
+
+static void write_action(union sluice_mailbox *mailbox, const struct sluice_decision *decision) {
+  INT(ACTION) = (int32_t)decision->action;
+  if (decision->action == SLUICE_ACTION_START) {
+    int is_wide = decision->item > INT32_MAX;
+    INT(ITEM) = is_wide ? -1 : (int32_t)decision->item;
+    if (is_wide) DOUBLE(ITEM_WIDE) = (double)decision->item;
+    INT(ATTEMPT) = (int32_t)decision->attempt;
+  } else if (decision->action == SLUICE_ACTION_PARK) {
+    INT(ATTEMPT) = (int32_t)decision->attempt;
+  } else if (decision->action >= SLUICE_ACTION_DONE) {
+    write_counts(mailbox, &decision->counts);
+  }
+}
+
+void sluice_mailbox_step(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+  struct sluice_decision decision;
+  int error = sluice_step(engine, read_lane(mailbox), (enum sluice_outcome)INT(OUTCOME), &decision);
+  if (error == SLUICE_OK) write_action(mailbox, &decision);
+  else INT(ACTION) = error;
+}
+
+static void next(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+  struct sluice_decision decision;
+  sluice_next(engine, &decision);
+  INT(EVENT) = (int32_t)decision.event;
+  write_action(mailbox, &decision);
+  switch (decision.event) {
+    case SLUICE_EVENT_NONE:
+      return;
+    case SLUICE_EVENT_PROGRESS:
+      write_job(mailbox, decision.job);
+      write_counts(mailbox, &decision.counts);
+      return;
+    case SLUICE_EVENT_RESUMED:
+      write_lane(mailbox, decision.lane);
+      write_job(mailbox, decision.job);
+      return;
+    case SLUICE_EVENT_TOTAL:
+      write_job(mailbox, decision.job);
+      break;
+    case SLUICE_EVENT_TIMED_OUT:
+    case SLUICE_EVENT_OUTLIVED:
+      write_job(mailbox, decision.job);
+      write_lane(mailbox, decision.lane);
+      break;
+    case SLUICE_EVENT_SLEPT:
+    case SLUICE_EVENT_EXPIRED:
+      write_lane(mailbox, decision.lane);
+      break;
+  }
+  DOUBLE(ELAPSED) = ns_to_ms(decision.elapsed);
+  DOUBLE(LOOP_BLOCKED) = ns_to_ms(decision.blocked);
+}
+
+static int open(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+  struct sluice_policy policy;
+  struct sluice_decision decision;
+  int error = read_policy(mailbox, &policy);
+  if (error == SLUICE_OK) error = sluice_open(engine, &policy, &decision);
+  if (error != SLUICE_OK) return error;
+  write_action(mailbox, &decision);
+  if (decision.action == 0) write_job(mailbox, decision.job);
+  return SLUICE_OK;
+}
+
+static int join(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+  struct sluice_decision decision;
+  int error = sluice_join(engine, read_job(mailbox), &decision);
+  if (error != SLUICE_OK) return error;
+  write_action(mailbox, &decision);
+  if (decision.action != SLUICE_ACTION_REST) write_lane(mailbox, decision.lane);
+  return SLUICE_OK;
+}
+
+static int count(struct sluice_engine *engine, union sluice_mailbox *mailbox, int is_abort) {
+  struct sluice_decision decision;
+  struct sluice_handle job = read_job(mailbox);
+  int error = is_abort ? sluice_abort(engine, job, &decision) : sluice_count(engine, job, &decision);
+  if (error != SLUICE_OK) return error;
+  write_counts(mailbox, &decision.counts);
+  return SLUICE_OK;
+}
+
+static int wait_alone(struct sluice_engine *engine, union sluice_mailbox *mailbox, int is_sleep) {
+  struct sluice_decision decision;
+  uint64_t duration;
+  if (!read_duration(DOUBLE(TIMEOUT), &duration)) return SLUICE_EINVAL;
+  uint32_t flags = (uint32_t)INT(FLAGS);
+  int error = is_sleep ? sluice_sleep(engine, duration, flags, &decision)
+                       : sluice_guard(engine, duration, flags, &decision);
+  if (error == SLUICE_OK) write_lane(mailbox, decision.lane);
+  return error;
+}
+
+/* Nanoseconds; whole ones are exact up to 2^53, 104 days. */
+static int read_ns(double value, uint64_t *ns) {
+  if (!(value >= 0 && value < (double)(SLUICE_NEVER / 2))) return 0;
+  *ns = (uint64_t)value;
+  return 1;
+}
+
+static int tell_time(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation) {
+  uint64_t now, span;
+  if (!read_ns(DOUBLE(NOW), &now) || !read_ns(DOUBLE(SPAN), &span)) return SLUICE_EINVAL;
+  switch (operation) {
+    case SLUICE_OPERATION_OBSERVE:
+      INT(STRIDE) = (int32_t)sluice_observe(engine, now);
+      return SLUICE_OK;
+    case SLUICE_OPERATION_TURN_END:
+      sluice_turn_end(engine, now, span);
+      break;
+    case SLUICE_OPERATION_EXPIRE:
+      sluice_expire(engine, now, span);
+      break;
+    default:
+      sluice_judge(engine, now);
+  }
+  uint64_t next_expiry = sluice_next_expiry(engine);
+  DOUBLE(NEXT_EXPIRY) = next_expiry == SLUICE_NEVER ? HUGE_VAL : (double)next_expiry;
+  INT(IS_READY) = sluice_is_ready(engine);
+  INT(WANTS_JUDGE) = sluice_wants_judge(engine);
+  return SLUICE_OK;
+}
+
+/* The operations that answer no action: 0, or the error. */
+static int call(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation) {
+  switch (operation) {
+    case SLUICE_OPERATION_ABORT:
+    case SLUICE_OPERATION_COUNT:
+      return count(engine, mailbox, operation == SLUICE_OPERATION_ABORT);
+    case SLUICE_OPERATION_LATE:
+      return sluice_late(engine, read_job(mailbox));
+    case SLUICE_OPERATION_GUARD:
+    case SLUICE_OPERATION_SLEEP:
+      return wait_alone(engine, mailbox, operation == SLUICE_OPERATION_SLEEP);
+    case SLUICE_OPERATION_RELEASE:
+      return sluice_release(engine, read_lane(mailbox));
+    case SLUICE_OPERATION_OBSERVE:
+    case SLUICE_OPERATION_TURN_END:
+    case SLUICE_OPERATION_EXPIRE:
+    case SLUICE_OPERATION_JUDGE:
+      return tell_time(engine, mailbox, operation);
+    default:
+      return SLUICE_EINVAL;
+  }
+}
+
+void sluice_mailbox_call(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation) {
+  int error;
+  switch (operation) {
+    case SLUICE_OPERATION_STEP:
+      sluice_mailbox_step(engine, mailbox);
+      return;
+    case SLUICE_OPERATION_NEXT:
+      next(engine, mailbox);
+      return;
+    case SLUICE_OPERATION_OPEN:
+      error = open(engine, mailbox);
+      break;
+    case SLUICE_OPERATION_JOIN:
+      error = join(engine, mailbox);
+      break;
+    default:
+      INT(ACTION) = call(engine, mailbox, operation);
+      return;
+  }
+  if (error != SLUICE_OK) INT(ACTION) = error;
+}

@@ -1,0 +1,104 @@
+/* The mailbox: the engine's calls as words in shared memory.
+ *
+ * One block of SLUICE_MAILBOX_BYTES, aligned to 8. A caller that cannot pass C arguments cheaply (JavaScript, a recorded
+ * run) writes the words an operation reads, calls it without arguments, and reads the words it answers. This header is
+ * the one owner of the layout; JavaScript learns the names and offsets from the addon when it loads.
+ *
+ * Every word is checked: forged ones are answered with an error, never with a crash. */
+#ifndef SLUICE_MAILBOX_H
+#define SLUICE_MAILBOX_H
+
+#include "sluice.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* name, index as a 32-bit word. Signed in JavaScript; handles are the same 32 bits. */
+#define SLUICE_MAILBOX_INTS(X)                                                       \
+  X(LANE, 0)      /* in: a lane's handle; out: the lane of the answer */              \
+  X(LANE_GENERATION, 1)                                                              \
+  X(OUTCOME, 2)   /* in: enum sluice_outcome */                                       \
+  X(ACTION, 3)    /* out: enum sluice_action, or a negative enum sluice_error */      \
+  X(ITEM, 4)      /* out: the item, or -1 where it needs the double ITEM_WIDE */      \
+  X(ATTEMPT, 5)   /* out */                                                          \
+  X(JOB, 6)       /* in, and out */                                                  \
+  X(JOB_GENERATION, 7)                                                               \
+  X(EVENT, 8)     /* out: enum sluice_event */                                        \
+  X(FLAGS, 9)     /* in: enum sluice_flag */                                          \
+  X(SOURCE, 10)   /* in: enum sluice_source */                                        \
+  X(BACKOFF, 11)  /* in: enum sluice_backoff_kind */                                  \
+  X(JITTER, 12)   /* in: enum sluice_jitter */                                        \
+  X(STRIDE, 13)   /* out: how many steps until the next OBSERVE */                    \
+  X(IS_READY, 14) /* out: of the time operations */                                  \
+  X(WANTS_JUDGE, 15)
+
+/* name, index as a 64-bit double. Durations are milliseconds, rounded up to nanoseconds; infinity is never. */
+#define SLUICE_MAILBOX_DOUBLES(X)                                           \
+  X(ITEM_WIDE, 8)                                                          \
+  X(ITEMS, 9)    /* in: infinity is unknown */                              \
+  X(LIMIT, 10)   /* in: infinity is unlimited */                            \
+  X(RETRIES, 11) /* in: infinity is unlimited */                            \
+  X(TIMEOUT, 12) /* in: also a guard's, and a sleep's duration */           \
+  X(TOTAL_TIMEOUT, 13)                                                     \
+  X(YIELD_AFTER, 14)                                                       \
+  X(DELAY, 15)                                                             \
+  X(FACTOR, 16)                                                            \
+  X(MAX_DELAY, 17)                                                         \
+  X(ELAPSED, 18) /* out, with LOOP_BLOCKED: milliseconds */                 \
+  X(LOOP_BLOCKED, 19)                                                      \
+  X(STARTED, 20) /* out: the counts */                                      \
+  X(DONE, 21)                                                              \
+  X(FAILED, 22)                                                            \
+  X(RETRIED, 23)                                                           \
+  X(TIMED_OUT, 24)                                                         \
+  X(ABANDONED, 25)                                                         \
+  X(NOW, 26)  /* in: of the time operations: nanoseconds since any start */  \
+  X(SPAN, 27) /* in: `busy` of TURN_END, `hold` of EXPIRE: nanoseconds */    \
+  X(NEXT_EXPIRY, 28) /* out: nanoseconds; infinity is never */
+
+#define SLUICE_MAILBOX_BYTES 256
+
+/* name, number, call. What each reads and answers is what its call in sluice.h takes and gives. The last ones belong to
+ * a driver: they are operations so that a recorded run can be replayed whole. */
+#define SLUICE_MAILBOX_OPERATIONS(X) \
+  X(OPEN, 1)                         \
+  X(JOIN, 2)                         \
+  X(STEP, 3)                         \
+  X(NEXT, 4)                         \
+  X(ABORT, 5)                        \
+  X(LATE, 6)                         \
+  X(COUNT, 7)                        \
+  X(GUARD, 8)                        \
+  X(SLEEP, 9)                        \
+  X(RELEASE, 10)                     \
+  X(OBSERVE, 11)                     \
+  X(TURN_END, 12)                    \
+  X(EXPIRE, 13)                      \
+  X(JUDGE, 14)
+
+enum sluice_operation {
+#define SLUICE_MAILBOX_ENUM(name, number) SLUICE_OPERATION_##name = number,
+  SLUICE_MAILBOX_OPERATIONS(SLUICE_MAILBOX_ENUM)
+#undef SLUICE_MAILBOX_ENUM
+};
+
+union sluice_mailbox {
+  int32_t ints[SLUICE_MAILBOX_BYTES / 4];
+  double doubles[SLUICE_MAILBOX_BYTES / 8];
+};
+
+/* Carries out one operation. The answer is in ACTION: 0 or an action, or a negative error; then nothing has happened and
+ * no other word is written. An unknown operation is SLUICE_EINVAL. */
+void sluice_mailbox_call(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation);
+
+/* The one that is called for every event; the same as sluice_mailbox_call(..., SLUICE_OPERATION_STEP). */
+void sluice_mailbox_step(struct sluice_engine *engine, union sluice_mailbox *mailbox);
+
+/* Milliseconds to nanoseconds, rounded up; below 0 is 0; saturates at SLUICE_NEVER. Not for NaN. */
+uint64_t sluice_ms_to_ns(double ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,108 @@
+// The boundary: one argument-less function per operation of the mailbox, and the names of its words.
+#include "environment.h"
+
+namespace sluice {
+
+namespace {
+
+// The hot path, without node-addon-api's CallbackInfo: that alone would double its 10 ns.
+napi_value Step(napi_env env, napi_callback_info) {
+  sluice_driver_step(&Environment::Of(env)->driver);
+  return nullptr;
+}
+
+template <sluice_operation operation>
+napi_value Call(napi_env env, napi_callback_info) {
+  sluice_driver_call(&Environment::Of(env)->driver, operation);
+  return nullptr;
+}
+
+void Export(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback) {
+  napi_value function = nullptr;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok)
+    exports.Set(name, Napi::Value(env, function));
+}
+
+// Returns the operations: there is no calling one before there is an engine.
+Napi::Value Attach(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!Environment::Of(env)->Attach(info)) return env.Undefined();
+  auto operations = Napi::Object::New(env);
+#define SLUICE_EXPORT(name, number) Export(env, operations, #name, Call<SLUICE_OPERATION_##name>);
+  SLUICE_MAILBOX_OPERATIONS(SLUICE_EXPORT)
+#undef SLUICE_EXPORT
+  Export(env, operations, "STEP", Step);
+  return operations;
+}
+
+void Rehearse(const Napi::CallbackInfo& info) { Environment::Of(info.Env())->Rehearse(info); }
+
+// Test only: what was recorded since rehearse(), as struct sluice_trace_entry.
+Napi::Value Recorded(const Napi::CallbackInfo& info) {
+  size_t size = 0;
+  const void* entries = sluice_driver_recorded(&Environment::Of(info.Env())->driver, &size);
+  return Napi::Buffer<char>::Copy(info.Env(), static_cast<const char*>(entries), size);
+}
+
+Napi::Value Usage(const Napi::CallbackInfo& info) {
+  struct sluice_usage usage{};
+  if (Environment::Of(info.Env())->is_attached) sluice_measure(Environment::Of(info.Env())->driver.engine, &usage);
+  auto object = Napi::Object::New(info.Env());
+  object["jobs"] = usage.jobs;
+  object["lanes"] = usage.lanes;
+  object["laneSize"] = usage.lane_size;
+  object["jobSize"] = usage.job_size;
+  object["memory"] = static_cast<double>(usage.memory);
+  return object;
+}
+
+Napi::Object Names(Napi::Env env) {
+  auto names = Napi::Object::New(env);
+  auto ints = Napi::Object::New(env);
+#define SLUICE_NAME(name, number) ints[#name] = number;
+  SLUICE_MAILBOX_INTS(SLUICE_NAME)
+#undef SLUICE_NAME
+  auto doubles = Napi::Object::New(env);
+#define SLUICE_NAME(name, number) doubles[#name] = number;
+  SLUICE_MAILBOX_DOUBLES(SLUICE_NAME)
+#undef SLUICE_NAME
+  auto errors = Napi::Object::New(env);
+#define SLUICE_NAME(name, number, text) errors[std::to_string(number)] = #name ": " text;
+  SLUICE_ERRORS(SLUICE_NAME)
+#undef SLUICE_NAME
+  names["ints"] = ints;
+  names["doubles"] = doubles;
+  names["errors"] = errors;
+  names["bytes"] = SLUICE_MAILBOX_BYTES;
+  auto enums = Napi::Object::New(env);
+#define SLUICE_NAME(name) enums[#name] = static_cast<int>(SLUICE_##name);
+  SLUICE_NAME(SOURCE_INDEXED) SLUICE_NAME(SOURCE_SYNC) SLUICE_NAME(SOURCE_ASYNC)
+  SLUICE_NAME(BACKOFF_CONSTANT) SLUICE_NAME(BACKOFF_LINEAR) SLUICE_NAME(BACKOFF_EXPONENTIAL)
+  SLUICE_NAME(JITTER_NONE) SLUICE_NAME(JITTER_FULL)
+  SLUICE_NAME(FLAG_UNREF) SLUICE_NAME(FLAG_PROGRESS) SLUICE_NAME(FLAG_COLLECT)
+  SLUICE_NAME(OUTCOME_FULFILLED) SLUICE_NAME(OUTCOME_REJECTED) SLUICE_NAME(OUTCOME_REFUSED)
+  SLUICE_NAME(OUTCOME_PULLED) SLUICE_NAME(OUTCOME_EXHAUSTED)
+  SLUICE_NAME(ACTION_START) SLUICE_NAME(ACTION_PULL) SLUICE_NAME(ACTION_PARK)
+  SLUICE_NAME(ACTION_REST) SLUICE_NAME(ACTION_DONE) SLUICE_NAME(ACTION_FAIL)
+  SLUICE_NAME(EVENT_NONE) SLUICE_NAME(EVENT_RESUMED) SLUICE_NAME(EVENT_TIMED_OUT) SLUICE_NAME(EVENT_TOTAL)
+  SLUICE_NAME(EVENT_OUTLIVED) SLUICE_NAME(EVENT_SLEPT) SLUICE_NAME(EVENT_EXPIRED) SLUICE_NAME(EVENT_PROGRESS)
+#undef SLUICE_NAME
+  names["enums"] = enums;
+  return names;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  if (Environment::Create(env) == nullptr) return exports;
+  exports["names"] = Names(env);
+  exports["attach"] = Napi::Function::New<Attach>(env, "attach");
+  exports["rehearse"] = Napi::Function::New<Rehearse>(env, "rehearse");
+  exports["recorded"] = Napi::Function::New<Recorded>(env, "recorded");
+  exports["usage"] = Napi::Function::New<Usage>(env, "usage");
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(sluice, Init)
+
+}  // namespace sluice

@@ -1,0 +1,261 @@
+/* How time reaches the engine.
+ *
+ * libuv turns: timers -> idle -> PREPARE -> poll -> CHECK -> closing -> timers (TIMER) -> ...
+ *
+ *   PREPARE  the end of a turn. The one place that reads the clock: every deadline armed in this turn is stamped with
+ *            it, and the timer is set to the earliest. If anything waits for CHECK, idle is started: poll returns at
+ *            once.
+ *   TIMER    something is due. Sleeps and backoffs go on at once. Timeouts are only marked, and get one poll: an answer
+ *            that has arrived wins. Where the loop was kept from running for more than 5 ms just before, they are held
+ *            for as long as that, at most 25 ms, since much of what arrived meanwhile takes several turns to read
+ *            (TLS, decompression, the thread pool).
+ *   CHECK    after that poll: what is still open is judged, lanes that yielded go on, progress is reported.
+ *
+ * Ground rules:
+ * - prepare is referenced exactly while the engine waits for something that is not unreferenced; set right after every
+ *   operation, in both directions: libuv tests liveness between timers and prepare, and `beforeExit` would be asked
+ *   again and again.
+ * - The timer never fires early: libuv's clock is whole milliseconds, rounded down, so the due time is rounded up.
+ * - wake() is the last thing a phase does: it runs user code, which may call anything here.
+ *
+ * The trap: the time between two prepares is not what the turn ran. It contains the sleep in poll, and what the
+ * callbacks inside poll ran. Only libuv knows the difference (uv_metrics_idle_time). */
+#include "driver.h"
+
+#include <string.h>
+
+#include "trace.h"
+
+#define BLOCK_MIN (5 * SLUICE_MILLISECOND)
+#define HOLD_MAX (25 * SLUICE_MILLISECOND)
+
+enum { WORD_ACTION = 3, WORD_STRIDE = 13, WORD_NOW = 26, WORD_SPAN = 27 };
+
+static uint64_t read_clock(const struct sluice_driver *driver) {
+  return uv_hrtime() - driver->began;
+}
+
+static void call_engine(struct sluice_driver *driver, enum sluice_operation operation) {
+  if (driver->trace == NULL) sluice_mailbox_call(driver->engine, driver->mailbox, operation);
+  else sluice__trace_call(driver->trace, driver->engine, driver->mailbox, operation);
+}
+
+/* The time operations go through the mailbox only while they are recorded, so that the record is whole. */
+static void tell_time(struct sluice_driver *driver, enum sluice_operation operation, uint64_t now, uint64_t span) {
+  if (driver->trace != NULL) {
+    driver->mailbox->doubles[WORD_NOW] = (double)now;
+    driver->mailbox->doubles[WORD_SPAN] = (double)span;
+    call_engine(driver, operation);
+  } else if (operation == SLUICE_OPERATION_TURN_END) {
+    sluice_turn_end(driver->engine, now, span);
+  } else if (operation == SLUICE_OPERATION_EXPIRE) {
+    sluice_expire(driver->engine, now, span);
+  } else {
+    sluice_judge(driver->engine, now);
+  }
+}
+
+static void observe(struct sluice_driver *driver) {
+  if (driver->is_virtual) {
+    driver->countdown = UINT32_MAX;
+    return;
+  }
+  uint64_t now = read_clock(driver);
+  if (driver->trace == NULL) {
+    driver->countdown = sluice_observe(driver->engine, now);
+  } else {
+    union sluice_mailbox saved = *driver->mailbox;
+    driver->mailbox->doubles[WORD_NOW] = (double)now;
+    driver->mailbox->doubles[WORD_SPAN] = 0;
+    call_engine(driver, SLUICE_OPERATION_OBSERVE);
+    driver->countdown = (uint32_t)driver->mailbox->ints[WORD_STRIDE];
+    *driver->mailbox = saved;
+  }
+}
+
+static void update_reference(struct sluice_driver *driver) {
+  int is_referenced = sluice_is_referenced(driver->engine);
+  if (is_referenced == driver->is_referenced || driver->closed != NULL) return;
+  driver->is_referenced = (uint8_t)is_referenced;
+  if (is_referenced) uv_ref((uv_handle_t *)&driver->prepare);
+  else uv_unref((uv_handle_t *)&driver->prepare);
+}
+
+void sluice_driver_step(struct sluice_driver *driver) {
+  if (--driver->countdown == 0) observe(driver);
+  if (driver->trace == NULL) sluice_mailbox_step(driver->engine, driver->mailbox);
+  else call_engine(driver, SLUICE_OPERATION_STEP);
+  update_reference(driver);
+}
+
+void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation) {
+  if (operation >= SLUICE_OPERATION_OBSERVE && !driver->is_virtual) {
+    driver->mailbox->ints[WORD_ACTION] = SLUICE_ESTATE; /* only the loop moves real time */
+    return;
+  }
+  if (operation == SLUICE_OPERATION_JOIN && --driver->countdown == 0) observe(driver);
+  call_engine(driver, operation);
+  update_reference(driver);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* Sets the timer to the engine's next expiry, where that has changed. */
+static void update_timer(struct sluice_driver *driver) {
+  uint64_t due = sluice_next_expiry(driver->engine);
+  if (due == driver->timer_due) return;
+  driver->timer_due = due;
+  if (due >= SLUICE_NEVER) {
+    uv_timer_stop(&driver->timer);
+    return;
+  }
+  /* libuv counts whole milliseconds of uv_hrtime, and adds the delay to its own, possibly stale, idea of now. */
+  uint64_t due_ms = (due + driver->began + SLUICE_MILLISECOND - 1) / SLUICE_MILLISECOND;
+  uint64_t now_ms = uv_now(driver->timer.loop);
+  uv_timer_start(&driver->timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  (void)idle; /* it is there to be active */
+}
+
+/* Must the loop not sleep before the next check? */
+static void update_idle(struct sluice_driver *driver) {
+  int is_idling = sluice_wants_judge(driver->engine) || sluice_is_ready(driver->engine);
+  if (is_idling == driver->is_idling) return;
+  driver->is_idling = (uint8_t)is_idling;
+  if (is_idling) uv_idle_start(&driver->idle, on_idle);
+  else uv_idle_stop(&driver->idle);
+}
+
+/* The last thing a phase does. */
+static void wake_if_ready(struct sluice_driver *driver) {
+  if (sluice_is_ready(driver->engine)) driver->wake(driver);
+}
+
+/* How long the loop has run code, not slept, since the last prepare. */
+static uint64_t busy_since_prepare(const struct sluice_driver *driver, uint64_t now, uint64_t idle_time) {
+  uint64_t passed = now - driver->turn_ended;
+  uint64_t slept = idle_time - driver->idle_time;
+  return passed > slept ? passed - slept : 0;
+}
+
+static void on_prepare(uv_prepare_t *prepare) {
+  struct sluice_driver *driver = prepare->data;
+  driver->countdown = 1; /* the first step of the next turn reads the clock */
+  if (driver->is_virtual) return;
+  uint64_t now = read_clock(driver);
+  uint64_t busy = 0;
+  if (sluice_has_deadlines(driver->engine)) {
+    uint64_t idle_time = uv_metrics_idle_time(prepare->loop);
+    busy = busy_since_prepare(driver, now, idle_time);
+    driver->idle_time = idle_time;
+    if (busy > BLOCK_MIN) {
+      driver->block = busy;
+      driver->block_ended = now;
+    }
+  }
+  driver->turn_ended = now;
+  tell_time(driver, SLUICE_OPERATION_TURN_END, now, busy);
+  update_timer(driver);
+  update_idle(driver);
+  update_reference(driver);
+}
+
+/* For how long timeouts that are due must be held, because the loop was just kept from running: 0 where it was not. */
+static uint64_t hold_for(struct sluice_driver *driver, uint64_t now) {
+  uint64_t busy = busy_since_prepare(driver, now, uv_metrics_idle_time(driver->timer.loop));
+  uint64_t late = now - driver->timer_due;
+  uint64_t block = busy > late ? busy : late;
+  if (block <= BLOCK_MIN) {
+    uint64_t hold = driver->block < HOLD_MAX ? driver->block : HOLD_MAX;
+    if (hold == 0 || now - driver->block_ended > hold) return 0;
+    return hold;
+  }
+  return block < HOLD_MAX ? block : HOLD_MAX;
+}
+
+static void on_timer(uv_timer_t *timer) {
+  struct sluice_driver *driver = timer->data;
+  uint64_t now = read_clock(driver);
+  if (now >= driver->timer_due) tell_time(driver, SLUICE_OPERATION_EXPIRE, now, hold_for(driver, now));
+  driver->timer_due = SLUICE_NEVER; /* it has fired, so it is stopped */
+  update_timer(driver);
+  update_idle(driver);
+  wake_if_ready(driver);
+}
+
+static void on_check(uv_check_t *check) {
+  struct sluice_driver *driver = check->data;
+  if (driver->is_virtual) return;
+  if (!driver->is_idling) return;
+  tell_time(driver, SLUICE_OPERATION_JUDGE, read_clock(driver), 0);
+  update_reference(driver);
+  wake_if_ready(driver);
+  update_idle(driver);
+}
+
+int sluice_driver_init(struct sluice_driver *driver, uv_loop_t *loop, struct sluice_engine *engine,
+                       union sluice_mailbox *mailbox, sluice_driver_wake wake) {
+  memset(driver, 0, sizeof *driver);
+  driver->engine = engine;
+  driver->mailbox = mailbox;
+  driver->wake = wake;
+  driver->began = uv_hrtime();
+  uv_loop_configure(loop, UV_METRICS_IDLE_TIME); /* Node has done so; an embedder may not */
+  driver->timer_due = SLUICE_NEVER;
+  driver->countdown = 1;
+  driver->idle_time = uv_metrics_idle_time(loop);
+  driver->prepare.data = driver->check.data = driver->timer.data = driver->idle.data = driver;
+  /* None of these can fail in libuv 1.x: they only fill in the struct. Starting them cannot either. */
+  uv_prepare_init(loop, &driver->prepare);
+  uv_check_init(loop, &driver->check);
+  uv_timer_init(loop, &driver->timer);
+  uv_idle_init(loop, &driver->idle);
+  driver->handles_open = 4;
+  uv_unref((uv_handle_t *)&driver->prepare);
+  uv_unref((uv_handle_t *)&driver->check);
+  uv_unref((uv_handle_t *)&driver->timer);
+  uv_unref((uv_handle_t *)&driver->idle);
+  uv_prepare_start(&driver->prepare, on_prepare);
+  uv_check_start(&driver->check, on_check);
+  return 0;
+}
+
+static void on_closed(uv_handle_t *handle) {
+  struct sluice_driver *driver = handle->data;
+  if (--driver->handles_open > 0) return;
+  sluice__trace_free(driver->trace);
+  driver->trace = NULL;
+  driver->closed(driver);
+}
+
+void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed closed) {
+  driver->closed = closed;
+  uv_close((uv_handle_t *)&driver->prepare, on_closed);
+  uv_close((uv_handle_t *)&driver->check, on_closed);
+  uv_close((uv_handle_t *)&driver->timer, on_closed);
+  uv_close((uv_handle_t *)&driver->idle, on_closed);
+}
+
+void sluice_driver_use_virtual_time(struct sluice_driver *driver) {
+  driver->is_virtual = 1;
+  driver->countdown = UINT32_MAX;
+  uv_timer_stop(&driver->timer);
+  uv_idle_stop(&driver->idle);
+  driver->timer_due = SLUICE_NEVER;
+  driver->is_idling = 0;
+}
+
+int sluice_driver_record(struct sluice_driver *driver) {
+  struct sluice_trace *trace = sluice__trace_new();
+  if (trace == NULL) return UV_ENOMEM;
+  sluice__trace_free(driver->trace);
+  driver->trace = trace;
+  return 0;
+}
+
+const void *sluice_driver_recorded(const struct sluice_driver *driver, size_t *size) {
+  *size = 0;
+  return driver->trace == NULL ? NULL : sluice__trace_entries(driver->trace, size);
+}

@@ -1,0 +1,80 @@
+/* The driver: brings one libuv loop's time to one engine, and keeps the loop alive exactly while something waits.
+ *
+ * Everything here runs on the loop's thread. The caller owns the struct; it is usable from sluice_driver_init until the
+ * callback of sluice_driver_close. */
+#ifndef SLUICE_DRIVER_H
+#define SLUICE_DRIVER_H
+
+#include <uv.h>
+
+#include "../core/mailbox.h"
+#include "../core/sluice.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sluice_driver;
+
+/* Decisions are ready: call SLUICE_OPERATION_NEXT until it answers EVENT_NONE. Called once per batch, at the tail of a
+ * loop phase, with all state final; it may call any function of the driver. */
+typedef void (*sluice_driver_wake)(struct sluice_driver *driver);
+typedef void (*sluice_driver_closed)(struct sluice_driver *driver);
+
+struct sluice_driver {
+  uv_prepare_t prepare; /* always started; referenced exactly while the engine is */
+  uv_check_t check;     /* always started, never referenced */
+  uv_timer_t timer;     /* never referenced: prepare is */
+  uv_idle_t idle;       /* started where the loop must not sleep before the next check */
+  struct sluice_engine *engine;
+  union sluice_mailbox *mailbox;
+  sluice_driver_wake wake;
+  sluice_driver_closed closed;
+  void *data; /* the caller's */
+
+  uint64_t began;       /* uv_hrtime of init: times are since then */
+  uint64_t turn_ended;  /* when prepare last ran */
+  uint64_t idle_time;   /* uv_metrics_idle_time then */
+  uint64_t block_ended; /* when the last turn that ran longer than 5 ms ended, and how long it ran */
+  uint64_t block;
+  uint64_t timer_due; /* what the timer is set to; SLUICE_NEVER: it is stopped */
+  uint32_t countdown; /* steps until the clock is read again */
+  uint8_t is_referenced;
+  uint8_t is_idling;
+  uint8_t is_virtual; /* time is moved by TURN_END, EXPIRE and JUDGE from outside; the loop's own is ignored */
+  uint8_t handles_open;
+
+  struct sluice_trace *trace; /* NULL: not recording */
+};
+
+/* Starts the handles on `loop`. `mailbox` outlives the driver. Returns 0 or a libuv error; then nothing is open. */
+int sluice_driver_init(struct sluice_driver *driver, uv_loop_t *loop, struct sluice_engine *engine,
+                       union sluice_mailbox *mailbox, sluice_driver_wake wake);
+/* Closes the handles; `closed` is called from the loop when the last one is. The engine is the caller's to free. */
+void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed closed);
+
+/* One operation, from the words in the mailbox. Never calls wake. */
+void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation);
+/* The same as sluice_driver_call(driver, SLUICE_OPERATION_STEP), for the hot path. */
+void sluice_driver_step(struct sluice_driver *driver);
+
+/* Test only: from now on time is moved by sluice_driver_call with TURN_END, EXPIRE and JUDGE. */
+void sluice_driver_use_virtual_time(struct sluice_driver *driver);
+
+/* Test only: records every operation with the words before and after. `start` frees what was recorded before.
+ * Returns 0, or UV_ENOMEM. */
+int sluice_driver_record(struct sluice_driver *driver);
+/* What was recorded: struct sluice_trace_entry, one after the other; *size in bytes. Valid until the next call. If
+ * memory ran out while recording, *size is 0. */
+const void *sluice_driver_recorded(const struct sluice_driver *driver, size_t *size);
+
+struct sluice_trace_entry {
+  uint64_t operation; /* enum sluice_operation */
+  union sluice_mailbox before;
+  union sluice_mailbox after;
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
