@@ -4,7 +4,7 @@
 
 const binding = require('./binding');
 
-const { ints: I, doubles: D, enums, errors, bytes } = binding.names;
+const { ints: I, doubles: D, enums, errors, bytes, grants } = binding.names;
 const memory = new ArrayBuffer(bytes);
 const ints = new Int32Array(memory);
 const doubles = new Float64Array(memory);
@@ -52,15 +52,21 @@ function takeLane(number) {
   return lane;
 }
 
-/** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
-function check() {
-  if (ints[ACTION] < 0) throw failure();
+/** The word of a job's grant, or -1: such a job is never granted anything. */
+function grantWordOfJob(slot) {
+  return slot < grants.jobCount ? grants.jobs + slot : -1;
 }
 
+/** The word a lane of a granted job writes its item to, or -1: such a lane asks each time. */
+function grantWordOfLane(slot) {
+  return slot < grants.laneCount ? grants.lanes + slot : -1;
+}
+
+/** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
 function failure() {
   const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
   error.code = 'ERR_SLUICE_ENGINE';
   return error;
 }
 
-module.exports = { I, D, enums, ints, doubles, operations, lanes, jobs, check, failure };
+module.exports = { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, grantWordOfLane, failure };

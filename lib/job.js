@@ -5,8 +5,8 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
-const { abort } = require('./context');
-const { I, D, enums, ints, doubles, operations, lanes, jobs, failure } = require('./engine');
+const { abortAttempt } = require('./context');
+const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
 const { listen, markHandled, mayBeThenable, promiseFor } = require('./promises');
@@ -45,6 +45,8 @@ class Job {
     this.lanes = [];
     this.slot = -1;
     this.generation = 0;
+    this.grantWord = -1;
+    this.grantedEnd = 0; // lanes may take items below this without asking
     this.isOpen = false;
     this.membership = null;
     this.resource = null;
@@ -77,6 +79,7 @@ class Job {
     }
     this.slot = ints[JOB];
     this.generation = ints[JOB_GENERATION];
+    this.grantWord = grantWordOfJob(this.slot);
     const isTold = this.totalTimeout !== Infinity || this.progress !== undefined;
     if (isTold) jobs[this.slot] = this;
     if (isTold || this.isTimed || signal !== undefined || this.items === null) {
@@ -212,9 +215,7 @@ class Job {
 
   /** After the call has settled: the attempts that still run hear of it, and the source is closed. */
   stop(running, reason) {
-    for (const { context } of running) {
-      if (context !== null) abort(context, reason);
-    }
+    for (const lane of running) abortAttempt(lane, reason);
     if (!this.isSourceOpen) return;
     this.isSourceOpen = false;
     try {

@@ -21,25 +21,24 @@
 //   lane born there gives way once, so that its mapper runs in a microtask that has a caller.
 
 const { forever, markHandled, mayBeThenable } = require('./promises');
-const { Context, abort } = require('./context');
-const { I, D, enums, ints, doubles, operations, lanes, failure } = require('./engine');
+const { Attempt, Context, abortAttempt } = require('./context');
+const { I, D, enums, ints, doubles, operations, lanes, grantWordOfLane, failure } = require('./engine');
 const { TimeoutError } = require('./errors');
 
 const { STEP, LATE } = operations;
-const { LANE, LANE_GENERATION, OUTCOME, ACTION, ITEM, ATTEMPT, JOB, JOB_GENERATION } = I;
+const { LANE, LANE_GENERATION, OUTCOME, ACTION, ITEM, ATTEMPT, JOB, JOB_GENERATION, GRANTED } = I;
 const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REST, ACTION_DONE, ACTION_FAIL } = enums;
 const { OUTCOME_FULFILLED, OUTCOME_REJECTED, OUTCOME_REFUSED, OUTCOME_PULLED, OUTCOME_EXHAUSTED } = enums;
 
-class Lane {
+class Lane extends Attempt {
   constructor(job, slot, generation) {
+    super(0, 0);
     this.job = job; // null: the lane has let go
     this.slot = slot;
     this.generation = generation;
+    this.grantWord = grantWordOfLane(slot);
     this.action = ACTION_REST;
-    this.index = 0;
-    this.attempt = 0;
     this.item = undefined;
-    this.context = null;
     this.isRefused = false; // the attempt failed before the mapper was called: its element was a rejected promise
     this.error = undefined; // the last failed attempt's
     this.resume = null; // of a parked lane
@@ -71,16 +70,15 @@ class Lane {
     const fresh = new Lane(job, this.slot, ints[LANE_GENERATION]);
     fresh.index = index;
     fresh.item = this.item;
-    const { context } = this;
     job.letGo(this);
     this.orphan = { slot: job.slot, generation: job.generation };
     failed(fresh, error);
-    job.runInContext(startAfresh, fresh, context, error);
+    job.runInContext(startAfresh, fresh, this, error);
   }
 }
 
-function startAfresh(lane, context, error) {
-  if (context !== null) abort(context, error);
+function startAfresh(lane, abandoned, error) {
+  abortAttempt(abandoned, error);
   if (lane.job === null) return; // a listener of that signal has ended the job
   read(lane);
   if (lane.job !== null) lane.job.tie(run(lane, true));
@@ -94,6 +92,7 @@ function accept(lane) {
     const item = ints[ITEM];
     lane.index = item >= 0 ? item : doubles[D.ITEM_WIDE];
     lane.attempt = ints[ATTEMPT];
+    lane.job.grantedEnd = ints[GRANTED];
   } else {
     acceptRare(lane, action);
   }
@@ -101,9 +100,10 @@ function accept(lane) {
 
 function acceptRare(lane, action) {
   const { job } = lane;
+  lane.attempt = 0;
+  lane.controller = null;
   if (action === ACTION_PARK) {
     lanes[lane.slot] = lane;
-    lane.attempt = ints[ATTEMPT];
   } else if (action === ACTION_REST) {
     job.letGo(lane);
   } else if (action === ACTION_DONE) {
@@ -111,7 +111,7 @@ function acceptRare(lane, action) {
   } else if (action < 0) {
     job.fail(failure());
   }
-  // PULL: run() sees to it. FAIL: the caller has the error.
+  // PULL: run() sees to it.
 }
 
 /** A first attempt takes its item from the source. */
@@ -197,6 +197,19 @@ function fulfilled(lane, value) {
   }
   const { results } = job;
   if (results !== null) results[lane.index] = job.collects ? { status: 'fulfilled', value } : value;
+  const { grantWord } = job;
+  if (grantWord >= 0 && lane.grantWord >= 0) {
+    const next = ints[grantWord];
+    if (next < job.grantedEnd) {
+      // Inside a granted run the answer is known: START the next item.
+      ints[grantWord] = next + 1;
+      ints[lane.grantWord] = next;
+      lane.index = next;
+      lane.attempt = 1;
+      read(lane);
+      return;
+    }
+  }
   ints[LANE] = lane.slot;
   ints[LANE_GENERATION] = lane.generation;
   ints[OUTCOME] = OUTCOME_FULFILLED;
@@ -249,8 +262,8 @@ function endedLate(lane) {
 function begin(lane) {
   const { item, index } = lane;
   const { mapper } = lane.job; // called without a receiver: `this` is none of the mapper's business
-  const context = new Context(index, lane.attempt);
-  lane.context = context;
+  const context = new Context(index, lane.attempt, lane);
+  lane.controller = null;
   if (mayBeThenable(item) && typeof item.then === 'function') return beginWith(lane, item, context);
   return mapper(item, index, context);
 }
@@ -260,7 +273,7 @@ async function beginWith(lane, promise, context) {
   try {
     item = await promise;
   } catch (error) {
-    if (lane.context === context) lane.isRefused = true;
+    if (lane.job !== null) lane.isRefused = true;
     throw error;
   }
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody

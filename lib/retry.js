@@ -20,7 +20,7 @@ function retry(fn, second, delayMs) {
   // Nothing bounds the first attempt, so there is nothing to decide before it fails: the job is opened then.
   let promise;
   try {
-    promise = toNative(fn(new Context(0, 1)));
+    promise = toNative(fn(new Context(0, 1, null)));
   } catch (error) {
     return open(fn, call, { error });
   }

@@ -8,7 +8,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 
-const { Context, abort } = require('./context');
+const { Attempt, Context, abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, failure } = require('./engine');
 const { TimeoutError, invalidType } = require('./errors');
 const options = require('./options');
@@ -32,7 +32,7 @@ class Guard {
     this.timeout = 0;
     this.resolve = null;
     this.reject = null;
-    this.extras = null; // what few calls have: { context, fallback, label, membership, resource }
+    this.extras = null; // what few calls have: { attempt, fallback, label, membership, resource }
     this.onSettled = () => this.settled();
   }
 
@@ -86,11 +86,11 @@ class Guard {
     this.release();
     this.resolve = this.reject = null;
     reject(reason);
-    extras.resource.runInAsyncScope(abort, undefined, extras.context, reason);
+    extras.resource.runInAsyncScope(abortAttempt, undefined, extras.attempt, reason);
   }
 }
 
-function expire({ context, fallback }, error, resolve, reject) {
+function expire({ attempt, fallback }, error, resolve, reject) {
   if (fallback === undefined) {
     reject(error);
   } else {
@@ -100,7 +100,7 @@ function expire({ context, fallback }, error, resolve, reject) {
       reject(thrown);
     }
   }
-  abort(context, error);
+  abortAttempt(attempt, error);
 }
 
 function withTimeout(work, second, fallback) {
@@ -135,17 +135,17 @@ function run(work, { timeout, fallback, signal, flags, label }) {
     markHandled(work);
     return Promise.reject(signal.reason);
   }
-  const context = new Context(0, 1);
+  const attempt = new Attempt(0, 1);
   let value = work;
   if (typeof work === 'function') {
     try {
-      value = work(context);
+      value = work(new Context(0, 1, attempt));
     } catch (error) {
       return Promise.reject(error);
     }
     if (signal !== undefined && signal.aborted) {
       markHandled(value);
-      abort(context, signal.reason);
+      abortAttempt(attempt, signal.reason);
       return Promise.reject(signal.reason);
     }
   }
@@ -153,7 +153,7 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   const promise = toNative(value);
   if (timeout === Infinity && signal === undefined) return listen(promise);
   const lane = new Guard();
-  const extras = { context, fallback, label, membership: null, resource: null };
+  const extras = { attempt, fallback, label, membership: null, resource: null };
   try {
     lane.open(timeout, flags);
   } catch (error) {

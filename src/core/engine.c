@@ -22,7 +22,8 @@ struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator
   sluice__rng_init(&engine->rng, seed);
   sluice__wheel_init(&engine->wheel);
   struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final,    &engine->yielded,
-                                  &engine->ready,   &engine->dirty, &engine->reporting};
+                                  &engine->ready,   &engine->dirty, &engine->reporting,
+                                  &engine->granted};
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) sluice__list_init(lists[i]);
   engine->stride = 1;
   engine->is_turn_fresh = 1;
@@ -36,6 +37,10 @@ void sluice_engine_free(struct sluice_engine *engine) {
   assert(engine->mem.in_use == sizeof *engine);
   struct sluice_allocator allocator = engine->mem.allocator;
   allocator.free(allocator.user, engine, sizeof *engine);
+}
+
+void sluice_share_grants(struct sluice_engine *engine, struct sluice_grants *grants) {
+  engine->grants = grants;
 }
 
 static int wait_alone(struct sluice_engine *engine, enum sluice__kind kind, uint64_t duration, uint32_t flags,
@@ -125,6 +130,8 @@ void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) 
   if (busy > BLOCKED_TURN) engine->blocked += (uint32_t)(busy >> SLUICE__BLOCKED_UNIT_BITS);
   engine->is_turn_fresh = 1;
   engine->ran = 0;
+  while (!sluice__list_empty(&engine->granted))
+    sluice__job_revoke(engine, SLUICE__CONTAINER(engine->granted.next, struct sluice__job, granted));
   while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next));
 }
 
@@ -197,9 +204,20 @@ static void next_of_lane(struct sluice_engine *engine, struct sluice__lane *lane
   }
 }
 
+/* An attempt that is over, as its lane will say when it is asked: it went on with a granted item. */
+static int has_moved_on(struct sluice_engine *engine, struct sluice__deadline *deadline) {
+  if (deadline->kind != SLUICE__KIND_ATTEMPT) return 0;
+  struct sluice__lane *lane = sluice__lane_of(deadline);
+  struct sluice__job *job = sluice__job_at(engine, lane->job);
+  sluice__job_sync(engine, job);
+  sluice__job_sync_lane(engine, job, lane);
+  return deadline->list != SLUICE__LIST_READY;
+}
+
 void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision) {
   decision->event = SLUICE_EVENT_NONE;
   decision->action = 0;
+  while (!sluice__list_empty(&engine->ready) && has_moved_on(engine, sluice__deadline_of(engine->ready.next))) continue;
   if (!sluice__list_empty(&engine->ready)) {
     struct sluice__deadline *deadline = sluice__deadline_of(engine->ready.next);
     enum sluice__kind kind = deadline->kind;
@@ -215,6 +233,7 @@ void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision)
     sluice__list_unlink(&job->progress);
     engine->referenced--;
     decision->event = SLUICE_EVENT_PROGRESS;
+    sluice__job_sync(engine, job);
     decision->job = sluice__slot_handle(&job->slot);
     decision->counts = job->counts;
   }

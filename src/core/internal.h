@@ -74,9 +74,12 @@ struct sluice__job {
   struct sluice__slot slot;
   struct sluice__deadline total;
   struct sluice__link progress; /* in the engine's `dirty` or `reporting`, or nowhere */
+  struct sluice__link granted;  /* in the engine's `granted`, or nowhere */
   struct sluice_policy policy;
   struct sluice_counts counts;
   uint64_t next_item;
+  uint64_t granted_end;   /* 0: no run of items is granted */
+  uint64_t granted_start; /* next_item when the first run in this turn was */
   uint32_t first_lane; /* SLUICE__NO_SLOT: none */
   uint32_t lane_count;
   uint32_t blocked; /* as in a lane, for `total` */
@@ -102,6 +105,8 @@ struct sluice_engine {
   struct sluice__link ready;
   struct sluice__link dirty;     /* jobs whose counts changed */
   struct sluice__link reporting; /* jobs whose EVENT_PROGRESS is ready */
+  struct sluice__link granted;   /* jobs that were granted a run in this turn */
+  struct sluice_grants *grants;  /* NULL: never */
   uint64_t held_until;
 
   uint64_t turn_began; /* the first time observed in this turn */
@@ -173,6 +178,12 @@ static inline void sluice__deadline_init(struct sluice__deadline *deadline, enum
 void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
 /* A parked lane goes on: `decision` gets what it does. */
 void sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
+/* Reads what lanes have taken of a granted run. */
+void sluice__job_sync(struct sluice_engine *engine, struct sluice__job *job);
+/* The same for this lane of it, after the job. */
+void sluice__job_sync_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* The end of a turn: reads what the job's lanes have taken, and takes the rest back. */
+void sluice__job_revoke(struct sluice_engine *engine, struct sluice__job *job);
 /* Frees the job and its lanes, whatever they wait for; decision->action is FAIL or DONE. */
 void sluice__job_close(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
                        struct sluice_decision *decision);

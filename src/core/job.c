@@ -42,8 +42,85 @@ static void free_lane(struct sluice_engine *engine, struct sluice__job *job, str
   sluice__slab_give_back(&engine->lanes, &lane->slot);
 }
 
+static int has_lane_word(const struct sluice_engine *engine, const struct sluice__lane *lane) {
+  return engine->grants != NULL && lane->slot.number < SLUICE_GRANT_LANES;
+}
+
+static int has_grant_word(const struct sluice_engine *engine, const struct sluice__job *job) {
+  return engine->grants != NULL && job->slot.number < SLUICE_GRANT_JOBS;
+}
+
+static int32_t *next_item_word(const struct sluice_engine *engine, const struct sluice__job *job) {
+  return &engine->grants->next_item[job->slot.number];
+}
+
+void sluice__job_sync(struct sluice_engine *engine, struct sluice__job *job) {
+  if (job->granted_end == 0) return;
+  int64_t next_item = *next_item_word(engine, job);
+  int64_t taken = next_item - (int64_t)job->next_item;
+  if (taken <= 0 || next_item > (int64_t)job->granted_end) return; /* nothing, or forged */
+  job->next_item += (uint64_t)taken;
+  job->counts.started += (uint64_t)taken;
+  job->counts.done += (uint64_t)taken;
+  mark_dirty(engine, job);
+}
+
+void sluice__job_sync_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
+  if (job->granted_end == 0 || !has_lane_word(engine, lane)) return;
+  int64_t item = engine->grants->item[lane->slot.number];
+  if (lane->deadline.state != SLUICE__LANE_RUNNING || item <= (int64_t)lane->item) return;
+  if (item >= (int64_t)job->next_item) return; /* forged */
+  sluice__disarm(engine, &lane->deadline);
+  lane->item = (uint64_t)item;
+  lane->attempt = 1;
+  sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
+}
+
+static void end_grant(struct sluice_engine *engine, struct sluice__job *job) {
+  if (job->granted_end == 0) return;
+  *next_item_word(engine, job) = SLUICE_GRANT_NONE;
+  job->granted_end = 0;
+  sluice__list_unlink(&job->granted);
+}
+
+void sluice__job_revoke(struct sluice_engine *engine, struct sluice__job *job) {
+  if (job->granted_end == 0) return;
+  sluice__job_sync(engine, job);
+  /* Who moved on is armed here, all at once; ties are broken as if at its start: in the order of the items. */
+  uint32_t serial = engine->serial;
+  for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
+    struct sluice__lane *lane = sluice__lane_at(engine, number);
+    number = lane->next;
+    uint64_t item = lane->item;
+    sluice__job_sync_lane(engine, job, lane);
+    if (lane->item != item) lane->deadline.serial = serial + (uint32_t)(lane->item - job->granted_start);
+  }
+  engine->serial = serial + (uint32_t)(job->next_item - job->granted_start);
+  end_grant(engine, job);
+}
+
+/* After START: lets the job's lanes go on by themselves for as many items as the clock need not be read. */
+static void grant(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision) {
+  if (!has_grant_word(engine, job) || job->policy.source == SLUICE_SOURCE_ASYNC) return;
+  uint64_t end = job->next_item + engine->stride - 1;
+  if (end > job->policy.items) end = job->policy.items;
+  if (end <= job->next_item || end >= SLUICE_GRANT_NONE) {
+    sluice__job_revoke(engine, job);
+    return;
+  }
+  if (job->granted_end == 0) {
+    sluice__list_append(&engine->granted, &job->granted);
+    job->granted_start = job->next_item;
+  }
+  job->granted_end = end;
+  *next_item_word(engine, job) = (int32_t)job->next_item;
+  decision->granted = end;
+}
+
 void sluice__job_close(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
                        struct sluice_decision *decision) {
+  sluice__job_sync(engine, job);
+  end_grant(engine, job);
   while (job->first_lane != SLUICE__NO_SLOT) free_lane(engine, job, sluice__lane_at(engine, job->first_lane));
   sluice__disarm(engine, &job->total);
   clear_dirty(engine, job);
@@ -56,7 +133,9 @@ static void run_attempt(struct sluice_engine *engine, struct sluice__job *job, s
                         struct sluice_decision *decision) {
   lane->deadline.state = SLUICE__LANE_RUNNING;
   sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
+  if (has_lane_word(engine, lane)) engine->grants->item[lane->slot.number] = (int32_t)lane->item;
   decision->action = SLUICE_ACTION_START;
+  decision->granted = 0;
   decision->item = lane->item;
   decision->attempt = lane->attempt;
 }
@@ -164,6 +243,7 @@ void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *la
 void sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
   mark_dirty(engine, job);
+  sluice__job_sync(engine, job);
   if (lane->attempt != 0) {
     run_attempt(engine, job, lane, decision);
   } else if (has_next_item(job)) {
@@ -197,6 +277,7 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
   job->policy = *policy;
   job->first_lane = SLUICE__NO_SLOT;
   sluice__list_init(&job->progress);
+  sluice__list_init(&job->granted);
   sluice__deadline_init(&job->total, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__arm(engine, &job->total, SLUICE__KIND_TOTAL, policy->total_timeout);
   decision->job = sluice__slot_handle(slot);
@@ -206,6 +287,7 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
 int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
+  sluice__job_sync(engine, job);
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
   if (is_full || job->is_pulling || !has_next_item(job)) {
     decision->action = SLUICE_ACTION_REST;
@@ -232,6 +314,7 @@ static int pulled(struct sluice_engine *engine, struct sluice__job *job, struct 
                   struct sluice_decision *decision) {
   if (lane->deadline.state != SLUICE__LANE_PULLING) return SLUICE_ESTATE;
   job->is_pulling = 0;
+  mark_dirty(engine, job);
   start_next_item(engine, job, lane, decision);
   return SLUICE_OK;
 }
@@ -242,6 +325,7 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
     /* A SYNC source had no item for the START just answered: the item never was. */
     int is_latest = lane->attempt == 1 && lane->item + 1 == job->next_item;
     if (job->policy.source != SLUICE_SOURCE_SYNC || !is_latest) return SLUICE_ESTATE;
+    sluice__job_revoke(engine, job);
     job->next_item--;
     job->counts.started--;
   } else if (lane->deadline.state == SLUICE__LANE_PULLING) {
@@ -254,33 +338,44 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
   return SLUICE_OK;
 }
 
+static int settle(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                  enum sluice_outcome outcome, struct sluice_decision *decision) {
+  if (lane->deadline.state != SLUICE__LANE_RUNNING) return SLUICE_ESTATE;
+  sluice__disarm(engine, &lane->deadline);
+  mark_dirty(engine, job);
+  if (outcome == SLUICE_OUTCOME_FULFILLED) {
+    job->counts.done++;
+    advance(engine, job, lane, decision);
+  } else {
+    fail(engine, job, lane, outcome == SLUICE_OUTCOME_REJECTED, decision);
+  }
+  return SLUICE_OK;
+}
+
 int sluice_step(struct sluice_engine *engine, struct sluice_handle handle, enum sluice_outcome outcome,
                 struct sluice_decision *decision) {
   struct sluice__lane *lane = sluice__lane_find(engine, handle);
   if (lane == NULL) return SLUICE_ESTALE;
   if (lane->deadline.state == SLUICE__LANE_ALONE) return SLUICE_ESTATE;
   struct sluice__job *job = job_of(engine, lane);
-  if (outcome <= SLUICE_OUTCOME_REFUSED && lane->deadline.state != SLUICE__LANE_RUNNING) return SLUICE_ESTATE;
+  sluice__job_sync(engine, job);
+  sluice__job_sync_lane(engine, job, lane);
+  int error = SLUICE_EINVAL;
   switch (outcome) {
     case SLUICE_OUTCOME_FULFILLED:
-      sluice__disarm(engine, &lane->deadline);
-      mark_dirty(engine, job);
-      job->counts.done++;
-      advance(engine, job, lane, decision);
-      return SLUICE_OK;
     case SLUICE_OUTCOME_REJECTED:
     case SLUICE_OUTCOME_REFUSED:
-      sluice__disarm(engine, &lane->deadline);
-      mark_dirty(engine, job);
-      fail(engine, job, lane, outcome == SLUICE_OUTCOME_REJECTED, decision);
-      return SLUICE_OK;
+      error = settle(engine, job, lane, outcome, decision);
+      break;
     case SLUICE_OUTCOME_PULLED:
-      mark_dirty(engine, job);
-      return pulled(engine, job, lane, decision);
+      error = pulled(engine, job, lane, decision);
+      break;
     case SLUICE_OUTCOME_EXHAUSTED:
-      return exhausted(engine, job, lane, decision);
+      error = exhausted(engine, job, lane, decision);
+      break;
   }
-  return SLUICE_EINVAL;
+  if (error == SLUICE_OK && decision->action == SLUICE_ACTION_START) grant(engine, job, decision);
+  return error;
 }
 
 int sluice_abort(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
@@ -302,6 +397,7 @@ int sluice_late(struct sluice_engine *engine, struct sluice_handle handle) {
 int sluice_count(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
+  sluice__job_sync(engine, job);
   decision->counts = job->counts;
   return SLUICE_OK;
 }

@@ -3,19 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-#define INT(name) mailbox->ints[WORD_##name]
-#define DOUBLE(name) mailbox->doubles[WORD_##name]
-
-enum word {
-#define WORD(name, index) WORD_##name = index,
-  SLUICE_MAILBOX_INTS(WORD) SLUICE_MAILBOX_DOUBLES(WORD)
-#undef WORD
-};
+#define INT(name) mailbox->words.ints[SLUICE_WORD_##name]
+#define DOUBLE(name) mailbox->words.doubles[SLUICE_WORD_##name]
 
 #define FITS_INTS(name, index) _Static_assert(index < 16, #name " would stand in the doubles");
 SLUICE_MAILBOX_INTS(FITS_INTS)
 #define FITS_DOUBLES(name, index) \
-  _Static_assert(index >= 8 && index < SLUICE_MAILBOX_BYTES / 8, #name " would stand elsewhere");
+  _Static_assert(index >= 8 && index < SLUICE_MAILBOX_WORD_BYTES / 8, #name " would stand elsewhere");
 SLUICE_MAILBOX_DOUBLES(FITS_DOUBLES)
 
 uint64_t sluice_ms_to_ns(double ms) {
@@ -47,7 +41,7 @@ static int read_enum(int32_t value, int32_t last) {
   return value >= 0 && value <= last;
 }
 
-static int read_policy(const union sluice_mailbox *mailbox, struct sluice_policy *policy) {
+static int read_policy(const struct sluice_mailbox *mailbox, struct sluice_policy *policy) {
   uint64_t limit, retries;
   int ok = read_count(DOUBLE(LIMIT), UINT32_MAX - 1, SLUICE_UNLIMITED, &limit) &&
            read_count(DOUBLE(RETRIES), UINT32_MAX - 1, SLUICE_UNLIMITED, &retries) &&
@@ -70,25 +64,25 @@ static int read_policy(const union sluice_mailbox *mailbox, struct sluice_policy
   return SLUICE_OK;
 }
 
-static struct sluice_handle read_lane(const union sluice_mailbox *mailbox) {
+static struct sluice_handle read_lane(const struct sluice_mailbox *mailbox) {
   return (struct sluice_handle){(uint32_t)INT(LANE), (uint32_t)INT(LANE_GENERATION)};
 }
 
-static struct sluice_handle read_job(const union sluice_mailbox *mailbox) {
+static struct sluice_handle read_job(const struct sluice_mailbox *mailbox) {
   return (struct sluice_handle){(uint32_t)INT(JOB), (uint32_t)INT(JOB_GENERATION)};
 }
 
-static void write_lane(union sluice_mailbox *mailbox, struct sluice_handle lane) {
+static void write_lane(struct sluice_mailbox *mailbox, struct sluice_handle lane) {
   INT(LANE) = (int32_t)lane.slot;
   INT(LANE_GENERATION) = (int32_t)lane.generation;
 }
 
-static void write_job(union sluice_mailbox *mailbox, struct sluice_handle job) {
+static void write_job(struct sluice_mailbox *mailbox, struct sluice_handle job) {
   INT(JOB) = (int32_t)job.slot;
   INT(JOB_GENERATION) = (int32_t)job.generation;
 }
 
-static void write_counts(union sluice_mailbox *mailbox, const struct sluice_counts *counts) {
+static void write_counts(struct sluice_mailbox *mailbox, const struct sluice_counts *counts) {
   DOUBLE(STARTED) = (double)counts->started;
   DOUBLE(DONE) = (double)counts->done;
   DOUBLE(FAILED) = (double)counts->failed;
@@ -97,13 +91,14 @@ static void write_counts(union sluice_mailbox *mailbox, const struct sluice_coun
   DOUBLE(ABANDONED) = (double)counts->abandoned;
 }
 
-static void write_action(union sluice_mailbox *mailbox, const struct sluice_decision *decision) {
+static void write_action(struct sluice_mailbox *mailbox, const struct sluice_decision *decision) {
   INT(ACTION) = (int32_t)decision->action;
   if (decision->action == SLUICE_ACTION_START) {
     int is_wide = decision->item > INT32_MAX;
     INT(ITEM) = is_wide ? -1 : (int32_t)decision->item;
     if (is_wide) DOUBLE(ITEM_WIDE) = (double)decision->item;
     INT(ATTEMPT) = (int32_t)decision->attempt;
+    INT(GRANTED) = (int32_t)decision->granted;
   } else if (decision->action == SLUICE_ACTION_PARK) {
     INT(ATTEMPT) = (int32_t)decision->attempt;
   } else if (decision->action >= SLUICE_ACTION_DONE) {
@@ -111,14 +106,14 @@ static void write_action(union sluice_mailbox *mailbox, const struct sluice_deci
   }
 }
 
-void sluice_mailbox_step(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+void sluice_mailbox_step(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
   struct sluice_decision decision;
   int error = sluice_step(engine, read_lane(mailbox), (enum sluice_outcome)INT(OUTCOME), &decision);
   if (error == SLUICE_OK) write_action(mailbox, &decision);
   else INT(ACTION) = error;
 }
 
-static void next(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+static void next(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
   struct sluice_decision decision;
   sluice_next(engine, &decision);
   INT(EVENT) = (int32_t)decision.event;
@@ -151,7 +146,7 @@ static void next(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
   DOUBLE(LOOP_BLOCKED) = ns_to_ms(decision.blocked);
 }
 
-static int open(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+static int open(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
   struct sluice_policy policy;
   struct sluice_decision decision;
   int error = read_policy(mailbox, &policy);
@@ -162,7 +157,7 @@ static int open(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
   return SLUICE_OK;
 }
 
-static int join(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
+static int join(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
   struct sluice_decision decision;
   int error = sluice_join(engine, read_job(mailbox), &decision);
   if (error != SLUICE_OK) return error;
@@ -171,7 +166,7 @@ static int join(struct sluice_engine *engine, union sluice_mailbox *mailbox) {
   return SLUICE_OK;
 }
 
-static int count(struct sluice_engine *engine, union sluice_mailbox *mailbox, int is_abort) {
+static int count(struct sluice_engine *engine, struct sluice_mailbox *mailbox, int is_abort) {
   struct sluice_decision decision;
   struct sluice_handle job = read_job(mailbox);
   int error = is_abort ? sluice_abort(engine, job, &decision) : sluice_count(engine, job, &decision);
@@ -180,7 +175,7 @@ static int count(struct sluice_engine *engine, union sluice_mailbox *mailbox, in
   return SLUICE_OK;
 }
 
-static int wait_alone(struct sluice_engine *engine, union sluice_mailbox *mailbox, int is_sleep) {
+static int wait_alone(struct sluice_engine *engine, struct sluice_mailbox *mailbox, int is_sleep) {
   struct sluice_decision decision;
   uint64_t duration;
   if (!read_duration(DOUBLE(TIMEOUT), &duration)) return SLUICE_EINVAL;
@@ -198,7 +193,7 @@ static int read_ns(double value, uint64_t *ns) {
   return 1;
 }
 
-static int tell_time(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation) {
+static int tell_time(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
   uint64_t now, span;
   if (!read_ns(DOUBLE(NOW), &now) || !read_ns(DOUBLE(SPAN), &span)) return SLUICE_EINVAL;
   switch (operation) {
@@ -216,13 +211,12 @@ static int tell_time(struct sluice_engine *engine, union sluice_mailbox *mailbox
   }
   uint64_t next_expiry = sluice_next_expiry(engine);
   DOUBLE(NEXT_EXPIRY) = next_expiry == SLUICE_NEVER ? HUGE_VAL : (double)next_expiry;
-  INT(IS_READY) = sluice_is_ready(engine);
-  INT(WANTS_JUDGE) = sluice_wants_judge(engine);
+  INT(WAITING) = sluice_is_ready(engine) | sluice_wants_judge(engine) << 1;
   return SLUICE_OK;
 }
 
 /* The operations that answer no action: 0, or the error. */
-static int call(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation) {
+static int call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
   switch (operation) {
     case SLUICE_OPERATION_ABORT:
     case SLUICE_OPERATION_COUNT:
@@ -244,7 +238,7 @@ static int call(struct sluice_engine *engine, union sluice_mailbox *mailbox, enu
   }
 }
 
-void sluice_mailbox_call(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation) {
+void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
   int error;
   switch (operation) {
     case SLUICE_OPERATION_STEP:

@@ -1,6 +1,6 @@
 /* The mailbox: the engine's calls as words in shared memory.
  *
- * One block of SLUICE_MAILBOX_BYTES, aligned to 8. A caller that cannot pass C arguments cheaply (JavaScript, a recorded
+ * One struct sluice_mailbox. A caller that cannot pass C arguments cheaply (JavaScript, a recorded
  * run) writes the words an operation reads, calls it without arguments, and reads the words it answers. This header is
  * the one owner of the layout; JavaScript learns the names and offsets from the addon when it loads.
  *
@@ -29,9 +29,9 @@ extern "C" {
   X(SOURCE, 10)   /* in: enum sluice_source */                                        \
   X(BACKOFF, 11)  /* in: enum sluice_backoff_kind */                                  \
   X(JITTER, 12)   /* in: enum sluice_jitter */                                        \
-  X(STRIDE, 13)   /* out: how many steps until the next OBSERVE */                    \
-  X(IS_READY, 14) /* out: of the time operations */                                  \
-  X(WANTS_JUDGE, 15)
+  X(GRANTED, 13)  /* out: START: the end of the granted run; 0: none */               \
+  X(STRIDE, 14)   /* out: how many steps until the next OBSERVE */                    \
+  X(WAITING, 15)  /* out, of the time operations: 1: NEXT has something; 2: JUDGE */
 
 /* name, index as a 64-bit double. Durations are milliseconds, rounded up to nanoseconds; infinity is never. */
 #define SLUICE_MAILBOX_DOUBLES(X)                                           \
@@ -57,7 +57,13 @@ extern "C" {
   X(SPAN, 27) /* in: `busy` of TURN_END, `hold` of EXPIRE: nanoseconds */    \
   X(NEXT_EXPIRY, 28) /* out: nanoseconds; infinity is never */
 
-#define SLUICE_MAILBOX_BYTES 256
+#define SLUICE_MAILBOX_WORD_BYTES 256
+
+enum sluice_word {
+#define SLUICE_WORD(name, index) SLUICE_WORD_##name = index,
+  SLUICE_MAILBOX_INTS(SLUICE_WORD) SLUICE_MAILBOX_DOUBLES(SLUICE_WORD)
+#undef SLUICE_WORD
+};
 
 /* name, number, call. What each reads and answers is what its call in sluice.h takes and gives. The last ones belong to
  * a driver: they are operations so that a recorded run can be replayed whole. */
@@ -83,17 +89,22 @@ enum sluice_operation {
 #undef SLUICE_MAILBOX_ENUM
 };
 
-union sluice_mailbox {
-  int32_t ints[SLUICE_MAILBOX_BYTES / 4];
-  double doubles[SLUICE_MAILBOX_BYTES / 8];
+union sluice_words {
+  int32_t ints[SLUICE_MAILBOX_WORD_BYTES / 4];
+  double doubles[SLUICE_MAILBOX_WORD_BYTES / 8];
+};
+
+struct sluice_mailbox {
+  union sluice_words words;
+  struct sluice_grants grants;
 };
 
 /* Carries out one operation. The answer is in ACTION: 0 or an action, or a negative error; then nothing has happened and
  * no other word is written. An unknown operation is SLUICE_EINVAL. */
-void sluice_mailbox_call(struct sluice_engine *engine, union sluice_mailbox *mailbox, enum sluice_operation operation);
+void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation);
 
 /* The one that is called for every event; the same as sluice_mailbox_call(..., SLUICE_OPERATION_STEP). */
-void sluice_mailbox_step(struct sluice_engine *engine, union sluice_mailbox *mailbox);
+void sluice_mailbox_step(struct sluice_engine *engine, struct sluice_mailbox *mailbox);
 
 /* Milliseconds to nanoseconds, rounded up; below 0 is 0; saturates at SLUICE_NEVER. Not for NaN. */
 uint64_t sluice_ms_to_ns(double ms);

@@ -151,9 +151,29 @@ struct sluice_decision {
   struct sluice_handle job;
   uint64_t item;               /* START: which */
   uint32_t attempt;            /* START: which, from 1; PARK: the one to come, 0 for the next item's first */
+  uint64_t granted;            /* START from step(): the end of the granted run; 0: none */
   uint64_t elapsed;            /* TIMED_OUT, EXPIRED, TOTAL, OUTLIVED: since the stamp */
   uint64_t blocked;            /* the same: how much of `elapsed` the loop was kept from running */
   struct sluice_counts counts; /* EVENT_PROGRESS, and where a job with FLAG_PROGRESS is gone */
+};
+
+/* Grants: how a caller for whom each call costs more than the decision is spared most of them.
+ *
+ * With START, step() may grant the job's lanes a run of items: the job's word in `next_item` is then the next item, and
+ * decision->granted the end of the run. Inside it, an attempt that was fulfilled needs no step(): its lane takes item
+ * next_item++, writes that into its own word in `item`, and starts attempt 1. Everything else (a rejection, the end of
+ * the run or of the source) is a step() as ever. The engine reads these words when it is next called: so much was
+ * fulfilled, so much started, and who moved on has a new deadline. At the end of the turn it takes back what is left,
+ * by setting next_item to SLUICE_GRANT_NONE.
+ *
+ * Jobs and lanes whose slot has no word here are never granted anything. */
+#define SLUICE_GRANT_JOBS 64
+#define SLUICE_GRANT_LANES 1024
+#define SLUICE_GRANT_NONE INT32_MAX
+
+struct sluice_grants {
+  int32_t next_item[SLUICE_GRANT_JOBS];
+  int32_t item[SLUICE_GRANT_LANES];
 };
 
 struct sluice_engine;
@@ -163,6 +183,10 @@ struct sluice_engine;
 struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator, uint64_t seed);
 /* Frees the engine and all that is open in it. NULL is allowed. */
 void sluice_engine_free(struct sluice_engine *engine);
+
+/* From now on lanes may be granted runs of items. `grants` is the caller's, outlives the engine, and may hold anything:
+ * words that make no sense grant nothing. */
+void sluice_share_grants(struct sluice_engine *engine, struct sluice_grants *grants);
 
 /* Opens a job. decision->job is its handle; action is 0, or DONE where there are no items, or FAIL where total_timeout
  * is 0 and there may be items: then no job is open.

@@ -73,7 +73,14 @@ Napi::Object Names(Napi::Env env) {
   names["ints"] = ints;
   names["doubles"] = doubles;
   names["errors"] = errors;
-  names["bytes"] = SLUICE_MAILBOX_BYTES;
+  names["bytes"] = sizeof(sluice_mailbox);
+  // Indices of 32-bit words, like the ints above.
+  auto grants = Napi::Object::New(env);
+  grants["jobs"] = offsetof(sluice_mailbox, grants.next_item) / sizeof(int32_t);
+  grants["jobCount"] = SLUICE_GRANT_JOBS;
+  grants["lanes"] = offsetof(sluice_mailbox, grants.item) / sizeof(int32_t);
+  grants["laneCount"] = SLUICE_GRANT_LANES;
+  names["grants"] = grants;
   auto enums = Napi::Object::New(env);
 #define SLUICE_NAME(name) enums[#name] = static_cast<int>(SLUICE_##name);
   SLUICE_NAME(SOURCE_INDEXED) SLUICE_NAME(SOURCE_SYNC) SLUICE_NAME(SOURCE_ASYNC)

@@ -36,7 +36,7 @@ bool Environment::Attach(const Napi::CallbackInfo& info) {
   uv_loop_t* loop = nullptr;
   uint64_t seed;
   if (is_attached || !info[0].IsArrayBuffer() || !info[1].IsFunction() ||
-      info[0].As<Napi::ArrayBuffer>().ByteLength() < SLUICE_MAILBOX_BYTES) {
+      info[0].As<Napi::ArrayBuffer>().ByteLength() < sizeof(sluice_mailbox)) {
     Napi::TypeError::New(env_, "sluice: attach(mailbox, wake) is called once").ThrowAsJavaScriptException();
     return false;
   }
@@ -45,7 +45,7 @@ bool Environment::Attach(const Napi::CallbackInfo& info) {
     return false;
   }
   auto buffer = info[0].As<Napi::ArrayBuffer>();
-  auto* mailbox = static_cast<union sluice_mailbox*>(buffer.Data());
+  auto* mailbox = static_cast<struct sluice_mailbox*>(buffer.Data());
   sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
   if (engine == nullptr || sluice_driver_init(&driver, loop, engine, mailbox, OnWake) != 0) {
     sluice_engine_free(engine);
@@ -75,6 +75,7 @@ void Environment::Rehearse(const Napi::CallbackInfo& info) {
   }
   sluice_engine_free(driver.engine);
   driver.engine = engine;
+  sluice_share_grants(engine, &driver.mailbox->grants);
   sluice_driver_use_virtual_time(&driver);
 }
 

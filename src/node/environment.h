@@ -23,7 +23,7 @@ class Environment {
     return static_cast<Environment*>(data);
   }
 
-  // attach(mailbox, wake): opens the engine on an ArrayBuffer of SLUICE_MAILBOX_BYTES or more; `wake` is called when
+  // attach(mailbox, wake): opens the engine on an ArrayBuffer of sizeof(sluice_mailbox) or more; `wake` is called when
   // decisions are ready. Returns false after throwing.
   bool Attach(const Napi::CallbackInfo& info);
   // Test only: a fresh engine with this seed on virtual time, recording. Refused while anything is open.

@@ -29,7 +29,8 @@
 #define BLOCK_MIN (5 * SLUICE_MILLISECOND)
 #define HOLD_MAX (25 * SLUICE_MILLISECOND)
 
-enum { WORD_ACTION = 3, WORD_STRIDE = 13, WORD_NOW = 26, WORD_SPAN = 27 };
+#define INT(driver, name) ((driver)->mailbox->words.ints[SLUICE_WORD_##name])
+#define DOUBLE(driver, name) ((driver)->mailbox->words.doubles[SLUICE_WORD_##name])
 
 static uint64_t read_clock(const struct sluice_driver *driver) {
   return uv_hrtime() - driver->began;
@@ -43,8 +44,8 @@ static void call_engine(struct sluice_driver *driver, enum sluice_operation oper
 /* The time operations go through the mailbox only while they are recorded, so that the record is whole. */
 static void tell_time(struct sluice_driver *driver, enum sluice_operation operation, uint64_t now, uint64_t span) {
   if (driver->trace != NULL) {
-    driver->mailbox->doubles[WORD_NOW] = (double)now;
-    driver->mailbox->doubles[WORD_SPAN] = (double)span;
+    DOUBLE(driver, NOW) = (double)now;
+    DOUBLE(driver, SPAN) = (double)span;
     call_engine(driver, operation);
   } else if (operation == SLUICE_OPERATION_TURN_END) {
     sluice_turn_end(driver->engine, now, span);
@@ -64,12 +65,12 @@ static void observe(struct sluice_driver *driver) {
   if (driver->trace == NULL) {
     driver->countdown = sluice_observe(driver->engine, now);
   } else {
-    union sluice_mailbox saved = *driver->mailbox;
-    driver->mailbox->doubles[WORD_NOW] = (double)now;
-    driver->mailbox->doubles[WORD_SPAN] = 0;
+    union sluice_words saved = driver->mailbox->words;
+    DOUBLE(driver, NOW) = (double)now;
+    DOUBLE(driver, SPAN) = 0;
     call_engine(driver, SLUICE_OPERATION_OBSERVE);
-    driver->countdown = (uint32_t)driver->mailbox->ints[WORD_STRIDE];
-    *driver->mailbox = saved;
+    driver->countdown = (uint32_t)INT(driver, STRIDE);
+    driver->mailbox->words = saved;
   }
 }
 
@@ -85,12 +86,13 @@ void sluice_driver_step(struct sluice_driver *driver) {
   if (--driver->countdown == 0) observe(driver);
   if (driver->trace == NULL) sluice_mailbox_step(driver->engine, driver->mailbox);
   else call_engine(driver, SLUICE_OPERATION_STEP);
+  if (INT(driver, GRANTED) != 0 && INT(driver, ACTION) == SLUICE_ACTION_START) driver->countdown = 1;
   update_reference(driver);
 }
 
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation) {
   if (operation >= SLUICE_OPERATION_OBSERVE && !driver->is_virtual) {
-    driver->mailbox->ints[WORD_ACTION] = SLUICE_ESTATE; /* only the loop moves real time */
+    INT(driver, ACTION) = SLUICE_ESTATE; /* only the loop moves real time */
     return;
   }
   if (operation == SLUICE_OPERATION_JOIN && --driver->countdown == 0) observe(driver);
@@ -196,10 +198,11 @@ static void on_check(uv_check_t *check) {
 }
 
 int sluice_driver_init(struct sluice_driver *driver, uv_loop_t *loop, struct sluice_engine *engine,
-                       union sluice_mailbox *mailbox, sluice_driver_wake wake) {
+                       struct sluice_mailbox *mailbox, sluice_driver_wake wake) {
   memset(driver, 0, sizeof *driver);
   driver->engine = engine;
   driver->mailbox = mailbox;
+  sluice_share_grants(engine, &mailbox->grants);
   driver->wake = wake;
   driver->began = uv_hrtime();
   uv_loop_configure(loop, UV_METRICS_IDLE_TIME); /* Node has done so; an embedder may not */

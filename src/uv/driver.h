@@ -27,7 +27,7 @@ struct sluice_driver {
   uv_timer_t timer;     /* never referenced: prepare is */
   uv_idle_t idle;       /* started where the loop must not sleep before the next check */
   struct sluice_engine *engine;
-  union sluice_mailbox *mailbox;
+  struct sluice_mailbox *mailbox;
   sluice_driver_wake wake;
   sluice_driver_closed closed;
   void *data; /* the caller's */
@@ -49,7 +49,7 @@ struct sluice_driver {
 
 /* Starts the handles on `loop`. `mailbox` outlives the driver. Returns 0 or a libuv error; then nothing is open. */
 int sluice_driver_init(struct sluice_driver *driver, uv_loop_t *loop, struct sluice_engine *engine,
-                       union sluice_mailbox *mailbox, sluice_driver_wake wake);
+                       struct sluice_mailbox *mailbox, sluice_driver_wake wake);
 /* Closes the handles; `closed` is called from the loop when the last one is. The engine is the caller's to free. */
 void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed closed);
 
@@ -61,17 +61,23 @@ void sluice_driver_step(struct sluice_driver *driver);
 /* Test only: from now on time is moved by sluice_driver_call with TURN_END, EXPIRE and JUDGE. */
 void sluice_driver_use_virtual_time(struct sluice_driver *driver);
 
-/* Test only: records every operation with the words before and after. `start` frees what was recorded before.
- * Returns 0, or UV_ENOMEM. */
+/* Test only: records every operation. A record that was there is dropped. Returns 0, or UV_ENOMEM. */
 int sluice_driver_record(struct sluice_driver *driver);
-/* What was recorded: struct sluice_trace_entry, one after the other; *size in bytes. Valid until the next call. If
+/* What was recorded since: entries, one after the other; *size in bytes. Valid until the next call of anything. If
  * memory ran out while recording, *size is 0. */
 const void *sluice_driver_recorded(const struct sluice_driver *driver, size_t *size);
 
+/* One operation: the words before and after it, and which words of the grants the caller had changed since the last
+ * one: `changed` pairs of index (in int32_t, from the start of struct sluice_grants) and value follow. */
 struct sluice_trace_entry {
-  uint64_t operation; /* enum sluice_operation */
-  union sluice_mailbox before;
-  union sluice_mailbox after;
+  uint32_t operation; /* enum sluice_operation */
+  uint32_t changed;
+  union sluice_words before;
+  union sluice_words after;
+};
+struct sluice_trace_change {
+  int32_t index;
+  int32_t value;
 };
 
 #ifdef __cplusplus
