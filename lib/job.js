@@ -53,14 +53,18 @@ class Job {
     this.resolve = null;
     this.reject = null;
     this.link = null;
-    this.resultCount = this.items !== null && this.items.length <= PREALLOCATED_MAX ? this.items.length : 0;
-    this.results = options.discard === true ? null : new Array(this.resultCount);
+    this.results = null;
+    this.resultCount = 0;
     this.promise = promiseFor(this);
-    if (options.signal !== undefined && options.signal.aborted) this.reject(options.signal.reason);
-    else this.open(source, policy, options);
+    if (options.signal !== undefined && options.signal.aborted) {
+      this.reject(options.signal.reason);
+      source.prepare?.();
+    } else {
+      this.open(source, policy, options);
+    }
   }
 
-  open(source, policy, { signal, failure: past }) {
+  open(source, policy, { signal, failure: past, discard: discards }) {
     writePolicy(policy, source, this.progress !== undefined);
     OPEN();
     const action = ints[ACTION];
@@ -69,6 +73,14 @@ class Job {
       return;
     }
     this.isOpen = true;
+    if (action !== ACTION_DONE && action !== ACTION_FAIL) {
+      this.slot = ints[JOB];
+      this.generation = ints[JOB_GENERATION];
+      this.grantWord = grantWordOfJob(this.slot);
+    }
+    // The engine's clock runs since OPEN: what a million items cost here counts before the loop gets its turn.
+    source.prepare?.();
+    if (!discards) this.makeResults();
     if (action === ACTION_DONE) {
       this.finish();
       return;
@@ -77,9 +89,6 @@ class Job {
       this.failTotal(0, 0, undefined);
       return;
     }
-    this.slot = ints[JOB];
-    this.generation = ints[JOB_GENERATION];
-    this.grantWord = grantWordOfJob(this.slot);
     const isTold = this.totalTimeout !== Infinity || this.progress !== undefined;
     if (isTold) jobs[this.slot] = this;
     if (isTold || this.isTimed || signal !== undefined || this.items === null) {
@@ -133,6 +142,11 @@ class Job {
   runInContext(callback, ...args) {
     if (this.resource === null) callback(...args);
     else this.resource.runInAsyncScope(callback, undefined, ...args);
+  }
+
+  makeResults() {
+    if (this.items !== null && this.items.length <= PREALLOCATED_MAX) this.resultCount = this.items.length;
+    this.results = new Array(this.resultCount);
   }
 
   /** Results stay dense however far apart they arrive. */

@@ -2,7 +2,7 @@
 
 const { Job } = require('./job');
 const options = require('./options');
-const { markElementsHandled, sourceOf } = require('./source');
+const { sourceOf } = require('./source');
 
 const KEYS = new Set([
   'timeout',
@@ -28,7 +28,6 @@ function mapWithLimit(items, limit, mapper, given) {
     options.limit('limit', limit);
     options.callback('mapper', mapper);
     const { policy, rest } = given === undefined ? { policy: DEFAULT_POLICY, rest: NO_OPTIONS } : parse(given);
-    markElementsHandled(items);
     job = new Job(mapper, source, { ...policy, limit }, rest);
   } catch (error) {
     return Promise.reject(error);

@@ -15,16 +15,18 @@ function isPristine(items) {
 }
 
 /**
- * @returns { items, isAsync, total, open }: `items` is an array, or null and open() takes the iterator; nothing has been
- *   taken yet
+ * @returns { items, isAsync, total, open, prepare }: `items` is an array, or null and open() takes the iterator; nothing
+ *   has been taken yet. prepare(), where there is one, sees to promises among the items: call it once the arguments are
+ *   known to be good.
  */
 function sourceOf(name, items) {
-  if (isPristine(items)) return { items, isAsync: false, total: items.length, open: undefined };
+  const prepare = Array.isArray(items) ? () => markElementsHandled(items) : undefined;
+  if (isPristine(items)) return { items, isAsync: false, total: items.length, open: undefined, prepare };
   const method = iteratorMethod(items, Symbol.asyncIterator);
-  if (method !== undefined) return { items: null, isAsync: true, total: undefined, open: () => take(method, items) };
+  if (method !== undefined) return { items: null, isAsync: true, total: undefined, open: () => take(method, items), prepare };
   const syncMethod = iteratorMethod(items, Symbol.iterator);
   if (syncMethod === undefined) throw invalidType(name, 'an array, an iterable or an async iterable', items);
-  return { items: null, isAsync: false, total: undefined, open: () => take(syncMethod, items) };
+  return { items: null, isAsync: false, total: undefined, open: () => take(syncMethod, items), prepare };
 }
 
 function iteratorMethod(items, symbol) {
@@ -41,11 +43,10 @@ function take(method, items) {
 
 /** Promises in an array may be rejected long before their turn comes. */
 function markElementsHandled(items) {
-  if (!Array.isArray(items)) return;
   for (let i = 0; i < items.length; i++) {
     const item = items[i];
     if (typeof item === 'object' && item !== null) markHandled(item);
   }
 }
 
-module.exports = { markElementsHandled, sourceOf };
+module.exports = { sourceOf };

@@ -125,11 +125,20 @@ static void stamp(struct sluice_engine *engine, struct sluice__deadline *deadlin
   }
 }
 
+static void renew_turn(struct sluice_engine *engine) {
+  engine->is_turn_fresh = 1;
+  engine->ran = 0;
+}
+
+void sluice_turn_begin(struct sluice_engine *engine) {
+  renew_turn(engine);
+  move_all(&engine->yielded, &engine->ready, SLUICE__LIST_READY);
+}
+
 void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) {
   if (now > engine->now) engine->now = now;
   if (busy > BLOCKED_TURN) engine->blocked += (uint32_t)(busy >> SLUICE__BLOCKED_UNIT_BITS);
-  engine->is_turn_fresh = 1;
-  engine->ran = 0;
+  renew_turn(engine);
   while (!sluice__list_empty(&engine->granted))
     sluice__job_revoke(engine, SLUICE__CONTAINER(engine->granted.next, struct sluice__job, granted));
   while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next));
@@ -157,7 +166,6 @@ void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold) {
 void sluice_judge(struct sluice_engine *engine, uint64_t now) {
   if (now > engine->now) engine->now = now;
   move_all(&engine->final, &engine->ready, SLUICE__LIST_READY);
-  move_all(&engine->yielded, &engine->ready, SLUICE__LIST_READY);
   sluice__list_splice(&engine->reporting, &engine->dirty);
 }
 
@@ -264,7 +272,7 @@ int sluice_is_ready(const struct sluice_engine *engine) {
   return !sluice__list_empty(&engine->ready) || !sluice__list_empty(&engine->reporting);
 }
 
-int sluice_wants_judge(const struct sluice_engine *engine) {
+int sluice_wants_turn(const struct sluice_engine *engine) {
   return !sluice__list_empty(&engine->final) || !sluice__list_empty(&engine->yielded) ||
          !sluice__list_empty(&engine->dirty);
 }

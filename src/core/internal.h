@@ -29,7 +29,7 @@ enum sluice__kind {
  *      |                        \--expire--> HELD --expire--> FINAL --judge--> READY (attempt, guard, total)
  *      |                         \-----------expire----------->/
  *      \--turn_end, duration 0--> FINAL or READY
- *   YIELDED --judge--> READY
+ *   YIELDED --turn_begin--> READY
  *
  * next() takes it from READY; disarming takes it from anywhere. */
 enum sluice__list {

@@ -200,6 +200,9 @@ static int tell_time(struct sluice_engine *engine, struct sluice_mailbox *mailbo
     case SLUICE_OPERATION_OBSERVE:
       INT(STRIDE) = (int32_t)sluice_observe(engine, now);
       return SLUICE_OK;
+    case SLUICE_OPERATION_TURN_BEGIN:
+      sluice_turn_begin(engine);
+      break;
     case SLUICE_OPERATION_TURN_END:
       sluice_turn_end(engine, now, span);
       break;
@@ -211,7 +214,7 @@ static int tell_time(struct sluice_engine *engine, struct sluice_mailbox *mailbo
   }
   uint64_t next_expiry = sluice_next_expiry(engine);
   DOUBLE(NEXT_EXPIRY) = next_expiry == SLUICE_NEVER ? HUGE_VAL : (double)next_expiry;
-  INT(WAITING) = sluice_is_ready(engine) | sluice_wants_judge(engine) << 1;
+  INT(WAITING) = sluice_is_ready(engine) | sluice_wants_turn(engine) << 1;
   return SLUICE_OK;
 }
 
@@ -229,6 +232,7 @@ static int call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, en
     case SLUICE_OPERATION_RELEASE:
       return sluice_release(engine, read_lane(mailbox));
     case SLUICE_OPERATION_OBSERVE:
+    case SLUICE_OPERATION_TURN_BEGIN:
     case SLUICE_OPERATION_TURN_END:
     case SLUICE_OPERATION_EXPIRE:
     case SLUICE_OPERATION_JUDGE:

@@ -31,7 +31,7 @@ extern "C" {
   X(JITTER, 12)   /* in: enum sluice_jitter */                                        \
   X(GRANTED, 13)  /* out: START: the end of the granted run; 0: none */               \
   X(STRIDE, 14)   /* out: how many steps until the next OBSERVE */                    \
-  X(WAITING, 15)  /* out, of the time operations: 1: NEXT has something; 2: JUDGE */
+  X(WAITING, 15)  /* out, of the time operations: 1: NEXT has something; 2: JUDGE or TURN_BEGIN */
 
 /* name, index as a 64-bit double. Durations are milliseconds, rounded up to nanoseconds; infinity is never. */
 #define SLUICE_MAILBOX_DOUBLES(X)                                           \
@@ -79,9 +79,10 @@ enum sluice_word {
   X(SLEEP, 9)                        \
   X(RELEASE, 10)                     \
   X(OBSERVE, 11)                     \
-  X(TURN_END, 12)                    \
-  X(EXPIRE, 13)                      \
-  X(JUDGE, 14)
+  X(TURN_BEGIN, 12)                  \
+  X(TURN_END, 13)                    \
+  X(EXPIRE, 14)                      \
+  X(JUDGE, 15)
 
 enum sluice_operation {
 #define SLUICE_MAILBOX_ENUM(name, number) SLUICE_OPERATION_##name = number,

@@ -12,10 +12,11 @@
  *
  * A driver brings time in, once per turn of its loop:
  *
+ *   turn_begin()    the loop has come round: lanes that gave way to it go on
  *   turn_end(now)   just before the loop sleeps: every deadline armed in this turn is stamped with now + its duration
  *   next_expiry()   when to wake up
  *   expire(now)     a wake-up: due sleeps are ready at once; due timeouts wait for one more poll, or are held (grace)
- *   judge(now)      after that poll: what is still open has timed out; lanes that gave way to the loop go on
+ *   judge(now)      after that poll: what is still open has timed out
  *   next()          until it answers SLUICE_EVENT_NONE: one fresh decision each
  */
 #ifndef SLUICE_H
@@ -218,12 +219,14 @@ int sluice_sleep(struct sluice_engine *engine, uint64_t duration, uint32_t flags
 /* Errors: SLUICE_ESTALE, SLUICE_ESTATE (a job's lane). */
 int sluice_release(struct sluice_engine *engine, struct sluice_handle lane);
 
+/* The beginning of a turn: lanes that yielded before the last poll are ready for next(). */
+void sluice_turn_begin(struct sluice_engine *engine);
 /* The end of a turn: stamps what was armed in it. `busy` is how long this turn ran code instead of waiting. */
 void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy);
 /* Moves what is due at `now`: sleeps and backoffs are ready for next(); timeouts wait for the next judge(), or, where
  * `hold` is not 0, first for `hold` more nanoseconds (once each). */
 void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold);
-/* After a poll: timeouts that waited for it are ready for next(), and so are lanes that yielded and changed counts. */
+/* After a poll: timeouts that waited for it are ready for next(), and so are changed counts. */
 void sluice_judge(struct sluice_engine *engine, uint64_t now);
 /* Takes one decision that time has brought. EVENT_NONE: there is none. */
 void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision);
@@ -235,8 +238,8 @@ uint32_t sluice_observe(struct sluice_engine *engine, uint64_t now);
 uint64_t sluice_next_expiry(struct sluice_engine *engine);
 /* Whether next() would answer anything but NONE. */
 int sluice_is_ready(const struct sluice_engine *engine);
-/* Whether judge() has something to do: the loop must not sleep before it. */
-int sluice_wants_judge(const struct sluice_engine *engine);
+/* Whether judge() or turn_begin() has something to do: the loop must not sleep before it. */
+int sluice_wants_turn(const struct sluice_engine *engine);
 /* Whether something that is not unreferenced waits for time: the loop must stay alive. */
 int sluice_is_referenced(const struct sluice_engine *engine);
 /* Whether any deadline is open, referenced or not. */

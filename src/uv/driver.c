@@ -1,7 +1,9 @@
 /* How time reaches the engine.
  *
- * libuv turns: timers -> idle -> PREPARE -> poll -> CHECK -> closing -> timers (TIMER) -> ...
+ * libuv turns: timers (TIMER) -> IDLE -> PREPARE -> poll -> CHECK -> closing -> timers -> ...
  *
+ *   IDLE     only where the loop was not to sleep: lanes that gave way to the loop go on. (Not in CHECK: libuv runs the
+ *            check handles newest first, so ours would come before Node's setImmediate, for ever.)
  *   PREPARE  the end of a turn. The one place that reads the clock: every deadline armed in this turn is stamped with
  *            it, and the timer is set to the earliest. If anything waits for CHECK, idle is started: poll returns at
  *            once.
@@ -9,7 +11,7 @@
  *            that has arrived wins. Where the loop was kept from running for more than 5 ms just before, they are held
  *            for as long as that, at most 25 ms, since much of what arrived meanwhile takes several turns to read
  *            (TLS, decompression, the thread pool).
- *   CHECK    after that poll: what is still open is judged, lanes that yielded go on, progress is reported.
+ *   CHECK    after that poll: what is still open is judged, progress is reported.
  *
  * Ground rules:
  * - prepare is referenced exactly while the engine waits for something that is not unreferenced; set right after every
@@ -47,6 +49,8 @@ static void tell_time(struct sluice_driver *driver, enum sluice_operation operat
     DOUBLE(driver, NOW) = (double)now;
     DOUBLE(driver, SPAN) = (double)span;
     call_engine(driver, operation);
+  } else if (operation == SLUICE_OPERATION_TURN_BEGIN) {
+    sluice_turn_begin(driver->engine);
   } else if (operation == SLUICE_OPERATION_TURN_END) {
     sluice_turn_end(driver->engine, now, span);
   } else if (operation == SLUICE_OPERATION_EXPIRE) {
@@ -95,7 +99,8 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
     INT(driver, ACTION) = SLUICE_ESTATE; /* only the loop moves real time */
     return;
   }
-  if (operation == SLUICE_OPERATION_JOIN && --driver->countdown == 0) observe(driver);
+  int runs_lanes = operation == SLUICE_OPERATION_JOIN || operation == SLUICE_OPERATION_OPEN;
+  if (runs_lanes && --driver->countdown == 0) observe(driver);
   call_engine(driver, operation);
   update_reference(driver);
 }
@@ -117,13 +122,11 @@ static void update_timer(struct sluice_driver *driver) {
   uv_timer_start(&driver->timer, on_timer, due_ms > now_ms ? due_ms - now_ms : 0, 0);
 }
 
-static void on_idle(uv_idle_t *idle) {
-  (void)idle; /* it is there to be active */
-}
+static void on_idle(uv_idle_t *idle);
 
 /* Must the loop not sleep before the next check? */
 static void update_idle(struct sluice_driver *driver) {
-  int is_idling = sluice_wants_judge(driver->engine) || sluice_is_ready(driver->engine);
+  int is_idling = sluice_wants_turn(driver->engine) || sluice_is_ready(driver->engine);
   if (is_idling == driver->is_idling) return;
   driver->is_idling = (uint8_t)is_idling;
   if (is_idling) uv_idle_start(&driver->idle, on_idle);
@@ -133,6 +136,13 @@ static void update_idle(struct sluice_driver *driver) {
 /* The last thing a phase does. */
 static void wake_if_ready(struct sluice_driver *driver) {
   if (sluice_is_ready(driver->engine)) driver->wake(driver);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  struct sluice_driver *driver = idle->data;
+  driver->countdown = 1;
+  tell_time(driver, SLUICE_OPERATION_TURN_BEGIN, driver->turn_ended, 0);
+  wake_if_ready(driver);
 }
 
 /* How long the loop has run code, not slept, since the last prepare. */
