@@ -69,4 +69,5 @@ function failure() {
   return error;
 }
 
-module.exports = { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, grantWordOfLane, failure };
+// `drain` is for tests on virtual time; the driver calls it by itself.
+module.exports = { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, grantWordOfLane, failure, drain };

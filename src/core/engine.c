@@ -99,7 +99,8 @@ static int outlives_total(const struct sluice_engine *engine, struct sluice__dea
   return total->list != SLUICE__LIST_NONE && total->list != SLUICE__LIST_NEWBORN && deadline->due > total->due;
 }
 
-static void stamp(struct sluice_engine *engine, struct sluice__deadline *deadline) {
+/* `judged`: where timeouts of no duration go. */
+static void stamp(struct sluice_engine *engine, struct sluice__deadline *deadline, struct sluice__link *judged) {
   uint64_t duration = deadline->due;
   deadline->due = engine->now + duration;
   if (deadline->kind == SLUICE__KIND_BACKOFF) {
@@ -116,7 +117,7 @@ static void stamp(struct sluice_engine *engine, struct sluice__deadline *deadlin
   if (deadline->due >= SLUICE_NEVER) {
     sluice__disarm(engine, deadline);
   } else if (duration == 0) {
-    if (gets_grace(deadline)) move(deadline, &engine->final, SLUICE__LIST_FINAL);
+    if (gets_grace(deadline)) move(deadline, judged, SLUICE__LIST_FINAL);
     else move(deadline, &engine->ready, SLUICE__LIST_READY);
   } else {
     sluice__list_unlink(&deadline->link);
@@ -141,7 +142,11 @@ void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) 
   renew_turn(engine);
   while (!sluice__list_empty(&engine->granted))
     sluice__job_revoke(engine, SLUICE__CONTAINER(engine->granted.next, struct sluice__job, granted));
-  while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next));
+  struct sluice__link judged;
+  sluice__list_init(&judged);
+  while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next), &judged);
+  sluice__deadlines_sort(&judged);
+  sluice__list_splice(&engine->final, &judged);
 }
 
 void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold) {

@@ -83,19 +83,22 @@ static void end_grant(struct sluice_engine *engine, struct sluice__job *job) {
   sluice__list_unlink(&job->granted);
 }
 
+/* Where items start without our knowing, ties between first attempts are broken by the items' order: their own. */
+static uint32_t granted_serial(const struct sluice__job *job, const struct sluice__lane *lane) {
+  return job->granted_serial + (uint32_t)(lane->item - job->granted_start);
+}
+
 void sluice__job_revoke(struct sluice_engine *engine, struct sluice__job *job) {
   if (job->granted_end == 0) return;
   sluice__job_sync(engine, job);
-  /* Who moved on is armed here, all at once; ties are broken as if at its start: in the order of the items. */
-  uint32_t serial = engine->serial;
+  /* Who moved on is armed here, all at once, but ties are broken as if at its start. */
   for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
     struct sluice__lane *lane = sluice__lane_at(engine, number);
     number = lane->next;
     uint64_t item = lane->item;
     sluice__job_sync_lane(engine, job, lane);
-    if (lane->item != item) lane->deadline.serial = serial + (uint32_t)(lane->item - job->granted_start);
+    if (lane->item != item) lane->deadline.serial = granted_serial(job, lane);
   }
-  engine->serial = serial + (uint32_t)(job->next_item - job->granted_start);
   end_grant(engine, job);
 }
 
@@ -111,7 +114,9 @@ static void grant(struct sluice_engine *engine, struct sluice__job *job, struct 
   if (job->granted_end == 0) {
     sluice__list_append(&engine->granted, &job->granted);
     job->granted_start = job->next_item;
+    job->granted_serial = engine->serial;
   }
+  engine->serial += (uint32_t)(end - job->next_item);
   job->granted_end = end;
   *next_item_word(engine, job) = (int32_t)job->next_item;
   decision->granted = end;
@@ -133,6 +138,7 @@ static void run_attempt(struct sluice_engine *engine, struct sluice__job *job, s
                         struct sluice_decision *decision) {
   lane->deadline.state = SLUICE__LANE_RUNNING;
   sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
+  if (job->granted_end != 0 && lane->attempt == 1) lane->deadline.serial = granted_serial(job, lane);
   if (has_lane_word(engine, lane)) engine->grants->item[lane->slot.number] = (int32_t)lane->item;
   decision->action = SLUICE_ACTION_START;
   decision->granted = 0;

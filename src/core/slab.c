@@ -74,8 +74,31 @@ int sluice__slab_take(struct sluice__slab *slab, struct sluice__slot **slot) {
 }
 
 void sluice__slab_give_back(struct sluice__slab *slab, struct sluice__slot *slot) {
-  assert((slot->generation & 1) == 1);
+  assert(sluice__slot_in_use(slot));
   slot->generation++;
   slab->free_slots[slab->free_count++] = slot->number;
   slab->in_use--;
+}
+
+int sluice__slab_check(const struct sluice__slab *slab) {
+  uint32_t room = sluice__slab_room(slab);
+  if (slab->chunk_count > slab->chunk_room || slab->in_use + slab->free_count != room) return 0;
+  /* The stack holds each free slot once: as many, and the same sum of numbers and of their squares. */
+  uint64_t count = 0, sum = 0, squares = 0;
+  for (uint32_t number = 0; number < room; number++) {
+    const struct sluice__slot *slot = sluice__slab_at(slab, number);
+    if (slot->number != number) return 0;
+    if (sluice__slot_in_use(slot)) continue;
+    count++;
+    sum += number;
+    squares += (uint64_t)number * number;
+  }
+  if (count != slab->free_count) return 0;
+  for (uint32_t i = 0; i < slab->free_count; i++) {
+    uint64_t number = slab->free_slots[i];
+    if (number >= room) return 0;
+    sum -= number;
+    squares -= number * number;
+  }
+  return sum == 0 && squares == 0;
 }

@@ -36,14 +36,31 @@ void sluice__slab_fini(struct sluice__slab *slab);
  * Errors: SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice__slab_take(struct sluice__slab *slab, struct sluice__slot **slot);
 void sluice__slab_give_back(struct sluice__slab *slab, struct sluice__slot *slot);
+/* Recounts the slots the slow way: 1, or 0 where something does not add up. */
+int sluice__slab_check(const struct sluice__slab *slab);
 /* Makes every handle to this slot stale, without taking the slot back. */
 static inline void sluice__slab_renew(struct sluice__slot *slot) {
   slot->generation += 2;
 }
 
+static inline int sluice__slot_in_use(const struct sluice__slot *slot) {
+  return (slot->generation & 1) == 1;
+}
+
+/* How many slots there are, in use or not. */
+static inline uint32_t sluice__slab_room(const struct sluice__slab *slab) {
+  return slab->chunk_count << SLUICE__CHUNK_BITS;
+}
+
 static inline struct sluice__slot *sluice__slab_at(const struct sluice__slab *slab, uint32_t number) {
   char *chunk = slab->chunks[number >> SLUICE__CHUNK_BITS];
   return (struct sluice__slot *)(void *)(chunk + (size_t)(number & (SLUICE__CHUNK_SLOTS - 1)) * slab->slot_size);
+}
+
+/* What the slab has taken from its allocator, in bytes. */
+static inline uint64_t sluice__slab_memory(const struct sluice__slab *slab) {
+  uint64_t tables = (uint64_t)slab->chunk_room * (sizeof(char *) + SLUICE__CHUNK_SLOTS * sizeof(uint32_t));
+  return tables + (uint64_t)sluice__slab_room(slab) * slab->slot_size;
 }
 
 /* NULL where the handle is stale or was never given out. */

@@ -132,7 +132,7 @@ static void merge(struct sluice__link *a, struct sluice__link *b, struct sluice_
 }
 
 /* Natural merge sort: one pass over what is already in order, log2(runs) passes at worst. */
-static void sort(struct sluice__link *list) {
+void sluice__deadlines_sort(struct sluice__link *list) {
   for (;;) {
     struct sluice__link merged, a, b;
     sluice__list_init(&merged);
@@ -174,7 +174,7 @@ void sluice__wheel_expire(struct sluice__wheel *wheel, uint64_t now, struct slui
     }
   }
   if (now_tick > wheel->tick) wheel->tick = now_tick;
-  sort(&due);
+  sluice__deadlines_sort(&due);
   sluice__list_splice(out, &due);
 }
 

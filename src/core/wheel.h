@@ -39,6 +39,8 @@ static inline void sluice__wheel_remove(struct sluice__deadline *deadline) {
 }
 /* Moves every deadline with due <= now behind `out`, in the order of (due, serial). `now` never goes back. */
 void sluice__wheel_expire(struct sluice__wheel *wheel, uint64_t now, struct sluice__link *out);
+/* Into the order of (due, serial); linear where it nearly is. */
+void sluice__deadlines_sort(struct sluice__link *list);
 /* A time at or before the earliest deadline's, and after the last `now`; SLUICE_NEVER where there is none. */
 uint64_t sluice__wheel_next(struct sluice__wheel *wheel);
 /* Recomputes the invariants the slow way: 1, or 0 where one does not hold. Stores how many deadlines there are. */

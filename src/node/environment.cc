@@ -60,23 +60,29 @@ bool Environment::Attach(const Napi::CallbackInfo& info) {
 }
 
 void Environment::Rehearse(const Napi::CallbackInfo& info) {
-  bool lossless = false;
+  bool is_virtual = info[0].IsBigInt();
+  bool is_lossless = false;
+  uint64_t seed = is_virtual ? info[0].As<Napi::BigInt>().Uint64Value(&is_lossless) : 0;
   struct sluice_usage usage{};
   if (is_attached) sluice_measure(driver.engine, &usage);
-  if (!is_attached || !info[0].IsBigInt() || usage.jobs + usage.lanes != 0) {
-    Napi::Error::New(env_, "sluice: rehearse(seed) needs a BigInt, and nothing open").ThrowAsJavaScriptException();
+  if (!is_attached || usage.jobs + usage.lanes != 0 || (!is_virtual && !RandomSeed(&seed))) {
+    Napi::Error::New(env_, "sluice: nothing may be open at rehearse()").ThrowAsJavaScriptException();
     return;
   }
-  sluice_engine* engine = sluice_engine_new(&kAllocator, info[0].As<Napi::BigInt>().Uint64Value(&lossless));
-  if (engine == nullptr || sluice_driver_record(&driver) != 0) {
+  sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
+  if (engine == nullptr || (is_virtual && sluice_driver_record(&driver) != 0)) {
     sluice_engine_free(engine);
     Napi::Error::New(env_, "sluice: out of memory").ThrowAsJavaScriptException();
     return;
   }
-  sluice_engine_free(driver.engine);
-  driver.engine = engine;
-  sluice_share_grants(engine, &driver.mailbox->grants);
-  sluice_driver_use_virtual_time(&driver);
+  sluice_engine* former = driver.engine;
+  if (is_virtual) {
+    sluice_driver_use_virtual_time(&driver, engine);
+  } else {
+    sluice_driver_stop_recording(&driver);
+    sluice_driver_use_real_time(&driver, engine);
+  }
+  sluice_engine_free(former);
 }
 
 void Environment::OnWake(sluice_driver* driver) {

@@ -26,7 +26,8 @@ class Environment {
   // attach(mailbox, wake): opens the engine on an ArrayBuffer of sizeof(sluice_mailbox) or more; `wake` is called when
   // decisions are ready. Returns false after throwing.
   bool Attach(const Napi::CallbackInfo& info);
-  // Test only: a fresh engine with this seed on virtual time, recording. Refused while anything is open.
+  // Test only, rehearse(seed): a fresh engine with this seed on virtual time, recording; without a seed, back to a fresh
+  // one on the loop's time. Throws while anything is open.
   void Rehearse(const Napi::CallbackInfo& info);
 
   sluice_driver driver{};

@@ -90,6 +90,7 @@ void sluice_driver_step(struct sluice_driver *driver) {
   if (--driver->countdown == 0) observe(driver);
   if (driver->trace == NULL) sluice_mailbox_step(driver->engine, driver->mailbox);
   else call_engine(driver, SLUICE_OPERATION_STEP);
+  /* A granted run is as long as steps go without reading the clock: the next one reads it. */
   if (INT(driver, GRANTED) != 0 && INT(driver, ACTION) == SLUICE_ACTION_START) driver->countdown = 1;
   update_reference(driver);
 }
@@ -154,8 +155,8 @@ static uint64_t busy_since_prepare(const struct sluice_driver *driver, uint64_t 
 
 static void on_prepare(uv_prepare_t *prepare) {
   struct sluice_driver *driver = prepare->data;
-  driver->countdown = 1; /* the first step of the next turn reads the clock */
   if (driver->is_virtual) return;
+  driver->countdown = 1; /* the first step of the next turn reads the clock */
   uint64_t now = read_clock(driver);
   uint64_t busy = 0;
   if (sluice_has_deadlines(driver->engine)) {
@@ -251,13 +252,24 @@ void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed clos
   uv_close((uv_handle_t *)&driver->idle, on_closed);
 }
 
-void sluice_driver_use_virtual_time(struct sluice_driver *driver) {
-  driver->is_virtual = 1;
-  driver->countdown = UINT32_MAX;
+static void use_engine(struct sluice_driver *driver, struct sluice_engine *engine, int is_virtual) {
+  driver->engine = engine;
+  sluice_share_grants(engine, &driver->mailbox->grants);
+  driver->is_virtual = (uint8_t)is_virtual;
+  driver->countdown = is_virtual ? UINT32_MAX : 1;
   uv_timer_stop(&driver->timer);
   uv_idle_stop(&driver->idle);
   driver->timer_due = SLUICE_NEVER;
   driver->is_idling = 0;
+  update_reference(driver);
+}
+
+void sluice_driver_use_virtual_time(struct sluice_driver *driver, struct sluice_engine *engine) {
+  use_engine(driver, engine, 1);
+}
+
+void sluice_driver_use_real_time(struct sluice_driver *driver, struct sluice_engine *engine) {
+  use_engine(driver, engine, 0);
 }
 
 int sluice_driver_record(struct sluice_driver *driver) {
@@ -266,6 +278,11 @@ int sluice_driver_record(struct sluice_driver *driver) {
   sluice__trace_free(driver->trace);
   driver->trace = trace;
   return 0;
+}
+
+void sluice_driver_stop_recording(struct sluice_driver *driver) {
+  sluice__trace_free(driver->trace);
+  driver->trace = NULL;
 }
 
 const void *sluice_driver_recorded(const struct sluice_driver *driver, size_t *size) {

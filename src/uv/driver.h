@@ -58,27 +58,17 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
 /* The same as sluice_driver_call(driver, SLUICE_OPERATION_STEP), for the hot path. */
 void sluice_driver_step(struct sluice_driver *driver);
 
-/* Test only: from now on time is moved by sluice_driver_call with TURN_END, EXPIRE and JUDGE. */
-void sluice_driver_use_virtual_time(struct sluice_driver *driver);
+/* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or by
+ * the loop again. The former engine is the caller's to free; nothing may be open in it. */
+void sluice_driver_use_virtual_time(struct sluice_driver *driver, struct sluice_engine *engine);
+void sluice_driver_use_real_time(struct sluice_driver *driver, struct sluice_engine *engine);
 
 /* Test only: records every operation. A record that was there is dropped. Returns 0, or UV_ENOMEM. */
 int sluice_driver_record(struct sluice_driver *driver);
-/* What was recorded since: entries, one after the other; *size in bytes. Valid until the next call of anything. If
+void sluice_driver_stop_recording(struct sluice_driver *driver);
+/* What was recorded since, as in trace_format.h; *size in bytes. Valid until the next call of anything. If
  * memory ran out while recording, *size is 0. */
 const void *sluice_driver_recorded(const struct sluice_driver *driver, size_t *size);
-
-/* One operation: the words before and after it, and which words of the grants the caller had changed since the last
- * one: `changed` pairs of index (in int32_t, from the start of struct sluice_grants) and value follow. */
-struct sluice_trace_entry {
-  uint32_t operation; /* enum sluice_operation */
-  uint32_t changed;
-  union sluice_words before;
-  union sluice_words after;
-};
-struct sluice_trace_change {
-  int32_t index;
-  int32_t value;
-};
 
 #ifdef __cplusplus
 }

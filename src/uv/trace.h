@@ -2,7 +2,9 @@
 #ifndef SLUICE_TRACE_H
 #define SLUICE_TRACE_H
 
-#include "driver.h"
+#include <stddef.h>
+
+#include "trace_format.h"
 
 struct sluice_trace;
 
