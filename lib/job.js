@@ -3,13 +3,12 @@
 // A job, as JavaScript holds it: its source, its results, its promise and who is told what. The lanes are in lane.js,
 // the decisions in C.
 
-const { AsyncResource } = require('node:async_hooks');
-
 const { abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
 const { listen, markHandled, mayBeThenable, promiseFor } = require('./promises');
+const { resourceHere } = require('./resource');
 const signals = require('./signals');
 
 const { OPEN, JOIN, ABORT } = operations;
@@ -20,28 +19,20 @@ const { ACTION_REST, ACTION_DONE, ACTION_FAIL } = enums;
 const PREALLOCATED_MAX = 1 << 25;
 
 class Job {
-  /**
-   * Opens the job and starts its first lanes; `promise` is the call's.
-   * @param mapper called with (item, index, context)
-   * @param source from source.js
-   * @param policy { limit, timeout, totalTimeout, yieldAfter, retry, flags }, milliseconds
-   * @param options { signal, onProgress, label, discard, collects, pick, failure }: `pick` makes the call's value of the
-   *   results; `failure` is { error } where the first attempt of the first item has been made, and failed
-   */
-  constructor(mapper, source, policy, options) {
-    this.mapper = mapper;
+  /** Opens the job of a call (options.js) over a source (source.js), and starts its first lanes. */
+  constructor(call, source) {
+    this.call = call;
+    this.mapper = call.mapper;
+    this.isAttempt = call.isAttempt;
+    this.collects = call.collects;
+    this.isTimed = call.timeout !== Infinity; // a lane with an open attempt has a deadline in C
     this.items = source.items;
     this.iterator = null;
     this.isAsync = source.isAsync;
     this.isSourceOpen = false;
     this.total = source.total;
-    this.timeout = policy.timeout;
-    this.totalTimeout = policy.totalTimeout;
-    this.isTimed = policy.timeout !== Infinity; // a lane with an open attempt has a deadline in C
-    this.collects = options.collects === true;
-    this.pick = options.pick;
-    this.label = options.label;
-    this.progress = options.onProgress;
+    this.results = null;
+    this.resultCount = 0;
     this.lanes = [];
     this.slot = -1;
     this.generation = 0;
@@ -50,22 +41,21 @@ class Job {
     this.isOpen = false;
     this.membership = null;
     this.resource = null;
+    this.link = null;
     this.resolve = null;
     this.reject = null;
-    this.link = null;
-    this.results = null;
-    this.resultCount = 0;
     this.promise = promiseFor(this);
-    if (options.signal !== undefined && options.signal.aborted) {
-      this.reject(options.signal.reason);
+    if (call.signal !== undefined && call.signal.aborted) {
+      this.reject(call.signal.reason);
       source.prepare?.();
     } else {
-      this.open(source, policy, options);
+      this.open(source);
     }
   }
 
-  open(source, policy, { signal, failure: past, discard: discards }) {
-    writePolicy(policy, source, this.progress !== undefined);
+  open(source) {
+    const { call } = this;
+    writePolicy(call, source);
     OPEN();
     const action = ints[ACTION];
     if (action < 0) {
@@ -80,7 +70,7 @@ class Job {
     }
     // The engine's clock runs since OPEN: what a million items cost here counts before the loop gets its turn.
     source.prepare?.();
-    if (!discards) this.makeResults();
+    if (!call.discard) this.makeResults();
     if (action === ACTION_DONE) {
       this.finish();
       return;
@@ -89,18 +79,16 @@ class Job {
       this.failTotal(0, 0, undefined);
       return;
     }
-    const isTold = this.totalTimeout !== Infinity || this.progress !== undefined;
+    const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined;
     if (isTold) jobs[this.slot] = this;
-    if (isTold || this.isTimed || signal !== undefined || this.items === null) {
-      this.resource = new AsyncResource('sluice', { requireManualDestroy: true });
-    }
-    if (this.isTimed && (policy.retry.retries > 0 || this.collects)) {
-      this.link = {};
+    if (isTold || this.isTimed || call.signal !== undefined || this.items === null) this.resource = resourceHere();
+    if (this.isTimed && (call.retry.retries > 0 || this.collects)) {
+      this.link = { resolve: null, reject: null };
       listen(promiseFor(this.link), this.resolve, this.reject);
     }
-    if (signal !== undefined) this.membership = signals.join(signal, this);
+    if (call.signal !== undefined) this.membership = signals.join(call.signal, this);
     if (this.items === null && !this.openSource(source)) return;
-    this.start(past);
+    this.start();
   }
 
   openSource(source) {
@@ -113,8 +101,9 @@ class Job {
     return this.isOpen; // opening it is user code, and may have aborted the signal
   }
 
-  /** Starts lanes for as long as C has use for another one. `past`: see the constructor's `failure`. */
-  start(past) {
+  /** Starts lanes for as long as C has use for another one. */
+  start() {
+    const { failure: past } = this.call;
     while (this.isOpen) {
       ints[JOB] = this.slot;
       ints[JOB_GENERATION] = this.generation;
@@ -128,7 +117,7 @@ class Job {
       const lane = new Lane(this, ints[LANE], ints[LANE_GENERATION]);
       accept(lane);
       read(lane);
-      if (past !== undefined) rejected(lane, past.error);
+      if (past !== null) rejected(lane, past.error);
       if (lane.job !== null) this.tie(run(lane, false));
     }
   }
@@ -175,7 +164,7 @@ class Job {
     else if (results.length !== counts.started) results.length = counts.started;
     const thrown = this.reportLast(counts);
     if (thrown !== undefined) this.reject(thrown.error);
-    else this.resolve(this.pick === undefined ? results : this.pick(results));
+    else this.resolve(this.isAttempt ? results[0] : results);
     this.link?.resolve();
   }
 
@@ -190,8 +179,13 @@ class Job {
   }
 
   failTotal(elapsed, loopBlocked, cause) {
-    const error = new TimeoutError('total', this.totalTimeout, { elapsed, loopBlocked, cause, label: this.label });
+    const error = this.timeoutError('total', { elapsed, loopBlocked, cause });
     this.runInContext(endOnTotal, this, error);
+  }
+
+  timeoutError(scope, details) {
+    const { timeout, totalTimeout, label } = this.call;
+    return new TimeoutError(scope, scope === 'total' ? totalTimeout : timeout, { ...details, label });
   }
 
   /** Ends in JavaScript's own right: a signal, a source or a callback that threw. */
@@ -254,10 +248,10 @@ class Job {
   }
 
   reportLast(counts) {
-    const { progress } = this;
-    if (progress === undefined) return undefined;
+    const { onProgress } = this.call;
+    if (onProgress === undefined) return undefined;
     try {
-      markHandled(progress(this.describe(counts)));
+      markHandled(onProgress(this.describe(counts)));
       return undefined;
     } catch (error) {
       return { error };
@@ -289,8 +283,8 @@ function abortJob(job, reason) {
 
 function reportProgress(job, counts) {
   try {
-    const { progress } = job;
-    const returned = progress(job.describe(counts));
+    const { onProgress } = job.call;
+    const returned = onProgress(job.describe(counts));
     if (mayBeThenable(returned)) Promise.resolve(returned).then(undefined, (error) => job.abort(error));
   } catch (error) {
     job.abort(error);
@@ -308,13 +302,13 @@ function readCounts() {
   };
 }
 
-function writePolicy(policy, source, hasProgress) {
-  const { retry } = policy;
+function writePolicy(call, source) {
   doubles[D.ITEMS] = source.total === 0 ? 0 : Infinity;
-  doubles[D.LIMIT] = policy.limit;
-  doubles[D.TIMEOUT] = policy.timeout;
-  doubles[D.TOTAL_TIMEOUT] = policy.totalTimeout;
-  doubles[D.YIELD_AFTER] = policy.yieldAfter;
+  doubles[D.LIMIT] = call.limit;
+  doubles[D.TIMEOUT] = call.timeout;
+  doubles[D.TOTAL_TIMEOUT] = call.totalTimeout;
+  doubles[D.YIELD_AFTER] = call.yieldAfter;
+  const { retry } = call;
   doubles[D.RETRIES] = retry.retries;
   doubles[D.DELAY] = retry.delay;
   doubles[D.FACTOR] = retry.factor;
@@ -322,7 +316,10 @@ function writePolicy(policy, source, hasProgress) {
   ints[BACKOFF] = retry.backoff;
   ints[JITTER] = retry.jitter;
   ints[SOURCE] = source.isAsync ? enums.SOURCE_ASYNC : enums.SOURCE_SYNC;
-  ints[FLAGS] = policy.flags | (hasProgress ? enums.FLAG_PROGRESS : 0);
+  let { flags } = call;
+  if (call.collects) flags |= enums.FLAG_COLLECT;
+  if (call.onProgress !== undefined) flags |= enums.FLAG_PROGRESS;
+  ints[FLAGS] = flags;
 }
 
 module.exports = { Job };

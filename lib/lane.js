@@ -23,7 +23,6 @@
 const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, grantWordOfLane, failure } = require('./engine');
-const { TimeoutError } = require('./errors');
 
 const { STEP, LATE } = operations;
 const { LANE, LANE_GENERATION, OUTCOME, ACTION, ITEM, ATTEMPT, JOB, JOB_GENERATION, GRANTED } = I;
@@ -62,7 +61,7 @@ class Lane extends Attempt {
       job.failTotal(elapsed, loopBlocked, this.error);
       return;
     }
-    const error = new TimeoutError('attempt', job.timeout, { elapsed, loopBlocked, index, attempt, label: job.label });
+    const error = job.timeoutError('attempt', { elapsed, loopBlocked, index, attempt });
     if (ints[ACTION] === ACTION_FAIL) {
       job.fail(error);
       return;
@@ -264,12 +263,12 @@ function endedLate(lane) {
  */
 function begin(lane) {
   const { item, index } = lane;
-  const { mapper } = lane.job; // called without a receiver: `this` is none of the mapper's business
+  const { mapper, isAttempt } = lane.job; // called without a receiver: `this` is none of the mapper's business
   const context = new Context(index, lane.attempt, lane);
   lane.controller = null;
   try {
     if (mayBeThenable(item) && typeof item.then === 'function') return beginWith(lane, item, context);
-    return mapper(item, index, context);
+    return isAttempt ? mapper(context) : mapper(item, index, context);
   } catch (error) {
     return Promise.reject(error);
   }

@@ -4,57 +4,41 @@ const { Job } = require('./job');
 const options = require('./options');
 const { sourceOf } = require('./source');
 
-const KEYS = new Set([
-  'timeout',
-  'totalTimeout',
-  'retry',
-  'signal',
-  'onProgress',
-  'discard',
-  'yieldAfter',
-  'unref',
-  'label',
-]);
-
-const YIELD_AFTER = 10;
-const NO_OPTIONS = Object.freeze({});
-
-const DEFAULT_POLICY = { timeout: Infinity, totalTimeout: Infinity, yieldAfter: YIELD_AFTER, retry: options.NO_RETRY, flags: 0 };
+const KEYS = new Set(['timeout', 'retry', 'onProgress', 'discard', 'yieldAfter', ...options.COMMON_KEYS]);
 
 function mapWithLimit(items, limit, mapper, given) {
-  let job;
   try {
     const source = sourceOf('items', items);
     options.limit('limit', limit);
     options.callback('mapper', mapper);
-    const { policy, rest } = given === undefined ? { policy: DEFAULT_POLICY, rest: NO_OPTIONS } : parse(given);
-    job = new Job(mapper, source, { ...policy, limit }, rest);
+    const call = new options.Call(mapper, limit);
+    if (given !== undefined) options.readEach(call, given, 'options', KEYS, readField);
+    return new Job(call, source).promise;
   } catch (error) {
     return Promise.reject(error);
   }
-  return job.promise;
 }
 
-function parse(given) {
-  const { timeout, totalTimeout, retry, signal, onProgress, discard, yieldAfter, unref, label } = options.object(
-    'options',
-    given,
-    KEYS,
-  );
-  const policy = {
-    timeout: options.duration('options.timeout', timeout),
-    totalTimeout: options.total('options.totalTimeout', totalTimeout),
-    retry: options.retry('options.retry', retry),
-    yieldAfter: yieldAfter === undefined ? YIELD_AFTER : options.duration('options.yieldAfter', yieldAfter),
-    flags: options.unref('options.unref', unref),
-  };
-  const rest = {
-    signal: options.signal('options.signal', signal),
-    onProgress: options.optionalCallback('options.onProgress', onProgress),
-    discard: options.boolean('options.discard', discard),
-    label: options.string('options.label', label),
-  };
-  return { policy, rest };
+function readField(call, key, value, owner) {
+  switch (key) {
+    case 'timeout':
+      call.timeout = options.duration(key, value, owner);
+      return true;
+    case 'retry':
+      call.retry = options.retry(key, value, owner);
+      return true;
+    case 'onProgress':
+      call.onProgress = options.callback(key, value, owner);
+      return true;
+    case 'discard':
+      call.discard = options.boolean(key, value, owner);
+      return true;
+    case 'yieldAfter':
+      call.yieldAfter = options.duration(key, value, owner);
+      return true;
+    default:
+      return options.readCommonField(call, key, value, owner);
+  }
 }
 
-module.exports = { DEFAULT_POLICY, YIELD_AFTER, mapWithLimit };
+module.exports = { mapWithLimit };

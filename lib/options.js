@@ -11,17 +11,62 @@ const BACKOFF = {
   exponential: enums.BACKOFF_EXPONENTIAL,
 };
 const JITTER = { none: enums.JITTER_NONE, full: enums.JITTER_FULL };
+const RETRY_KEYS = new Set(['retries', 'delay', 'backoff', 'factor', 'maxDelay', 'jitter']);
+const COMMON_KEYS = new Set(['totalTimeout', 'signal', 'unref', 'label']);
 
-const NO_RETRY = retryPolicy(0, BACKOFF.constant, 0, Infinity);
-
-function retryPolicy(retries, backoff, delay, maxDelay) {
-  return { retries, backoff, delay, factor: 2, maxDelay, jitter: JITTER.none };
+class RetryPolicy {
+  constructor(retries, delay, backoff, factor, maxDelay, jitter) {
+    this.retries = retries;
+    this.delay = delay;
+    this.backoff = backoff;
+    this.factor = factor;
+    this.maxDelay = maxDelay;
+    this.jitter = jitter;
+  }
 }
 
-function number(name, value, expected, isValid) {
-  if (typeof value !== 'number') throw invalidType(name, 'of type number', value);
-  if (!isValid(value)) throw outOfRange(name, expected, value);
+const NO_RETRY = new RetryPolicy(0, 0, enums.BACKOFF_CONSTANT, 2, Infinity, enums.JITTER_NONE);
+const RETRY_POSITIONAL = linearRetry(3, 1000);
+
+function linearRetry(retries, delay) {
+  return new RetryPolicy(retries, delay, enums.BACKOFF_LINEAR, 2, Infinity, enums.JITTER_NONE);
+}
+
+function exponentialRetry() {
+  return new RetryPolicy(3, 1000, enums.BACKOFF_EXPONENTIAL, 2, 30000, enums.JITTER_FULL);
+}
+
+// What a call asks for, in the words of the mailbox: milliseconds, numbers, absent ones at their defaults.
+class Call {
+  constructor(mapper, limit) {
+    this.mapper = mapper;
+    this.limit = limit;
+    this.isAttempt = false; // `mapper` is a function of the context alone, and the call's value is its value
+    this.failure = null; // { error }, where the first attempt has been made, and has failed
+    this.timeout = Infinity;
+    this.totalTimeout = Infinity;
+    this.yieldAfter = 10;
+    this.retry = NO_RETRY;
+    this.flags = 0;
+    this.signal = undefined;
+    this.onProgress = undefined;
+    this.label = undefined;
+    this.discard = false;
+    this.collects = false; // outcomes, as allSettled has them, instead of values
+  }
+}
+
+// A validator takes an argument's name and value, and, where it is an option, the name of the object it is in. (They are
+// joined only in an error: joining them in each call would cost more than the check.)
+
+function number(name, value, owner, expected, isValid) {
+  if (typeof value !== 'number') throw invalidType(nameOf(name, owner), 'of type number', value);
+  if (!isValid(value)) throw outOfRange(nameOf(name, owner), expected, value);
   return value;
+}
+
+function nameOf(name, owner) {
+  return owner === undefined ? name : `${owner}.${name}`;
 }
 
 const isDuration = (value) => value >= 0;
@@ -31,66 +76,47 @@ const isLimit = (value) => value >= 1 && (Number.isInteger(value) || value === I
 const isFactor = (value) => value >= 1 && value < 1e300;
 const isNumber = (value) => !Number.isNaN(value);
 
-/** A timeout in milliseconds; absent is never. */
-function duration(name, value) {
-  return value === undefined ? Infinity : number(name, value, '>= 0', isDuration);
+/** A timeout in milliseconds; Infinity is never. */
+function duration(name, value, owner) {
+  return number(name, value, owner, '>= 0', isDuration);
 }
 
 /** A wait that somebody asked for: one without an end is a mistake. */
-function finiteDuration(name, value) {
-  return number(name, value, '>= 0 and finite', isFiniteDuration);
-}
-
-/** An argument that must be given. */
-function present(name, value) {
-  if (value === undefined) throw invalidType(name, 'of type number', value);
-  return value;
-}
-
-/** An argument that the form of the others rules out. */
-function absent(name, value) {
-  if (value !== undefined) throw invalidType(name, 'absent, since the argument before it is an object', value);
-}
-
-function iterable(name, value) {
-  if (value === null || value === undefined || typeof value[Symbol.iterator] !== 'function') {
-    throw invalidType(name, 'an iterable', value);
-  }
-  return value;
+function finiteDuration(name, value, owner) {
+  return number(name, value, owner, '>= 0 and finite', isFiniteDuration);
 }
 
 /** A total timeout may have passed already: callers compute "end minus now". */
-function total(name, value) {
-  return value === undefined ? Infinity : Math.max(0, number(name, value, 'a number', isNumber));
+function total(name, value, owner) {
+  return Math.max(0, number(name, value, owner, 'a number', isNumber));
 }
 
-function limit(name, value) {
-  return number(name, value, 'an integer >= 1 or Infinity', isLimit);
+function count(name, value, owner) {
+  return number(name, value, owner, 'an integer >= 0 or Infinity', isCount);
 }
 
-function callback(name, value) {
-  if (typeof value !== 'function') throw invalidType(name, 'of type function', value);
+function limit(name, value, owner) {
+  return number(name, value, owner, 'an integer >= 1 or Infinity', isLimit);
+}
+
+function callback(name, value, owner) {
+  if (typeof value !== 'function') throw invalidType(nameOf(name, owner), 'of type function', value);
   return value;
 }
 
-function optionalCallback(name, value) {
-  return value === undefined ? undefined : callback(name, value);
+function boolean(name, value, owner) {
+  if (typeof value !== 'boolean') throw invalidType(nameOf(name, owner), 'of type boolean', value);
+  return value;
 }
 
-function boolean(name, value) {
-  if (value === undefined) return false;
-  if (typeof value !== 'boolean') throw invalidType(name, 'of type boolean', value);
+function string(name, value, owner) {
+  if (typeof value !== 'string') throw invalidType(nameOf(name, owner), 'of type string', value);
   return value;
 }
 
 /** The flags of what does not keep the process alive. */
-function unref(name, value) {
-  return boolean(name, value) ? enums.FLAG_UNREF : 0;
-}
-
-function string(name, value) {
-  if (value !== undefined && typeof value !== 'string') throw invalidType(name, 'of type string', value);
-  return value;
+function unrefFlag(name, value, owner) {
+  return boolean(name, value, owner) ? enums.FLAG_UNREF : 0;
 }
 
 /** Another realm's signal is as good: by shape. */
@@ -104,86 +130,147 @@ function isSignal(value) {
   );
 }
 
-function signal(name, value) {
-  if (value !== undefined && !isSignal(value)) throw invalidType(name, 'an AbortSignal', value);
+function abortSignal(name, value, owner) {
+  if (!isSignal(value)) throw invalidType(nameOf(name, owner), 'an AbortSignal', value);
   return value;
 }
 
-function oneOf(name, value, values) {
-  if (typeof value !== 'string') throw invalidType(name, 'of type string', value);
-  if (!Object.hasOwn(values, value)) throw outOfRange(name, `one of ${Object.keys(values).join(', ')}`, value);
+function oneOf(name, value, owner, values) {
+  if (typeof value !== 'string') throw invalidType(nameOf(name, owner), 'of type string', value);
+  if (!Object.hasOwn(values, value)) {
+    throw outOfRange(nameOf(name, owner), `one of ${Object.keys(values).join(', ')}`, value);
+  }
   return values[value];
 }
 
-/** `options` itself, or an empty object where it is absent; an unknown option is an error that names it. */
-function object(name, options, known) {
-  if (options === undefined) return {};
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidType(name, 'of type object', options);
+function iterable(name, value) {
+  if (value === null || value === undefined || typeof value[Symbol.iterator] !== 'function') {
+    throw invalidType(name, 'an iterable', value);
   }
-  for (const key of Object.keys(options)) {
-    if (!known.has(key)) throw unknownOption(name, key, options[key], known);
-  }
-  return options;
+  return value;
 }
 
-function unknownOption(name, key, value, known) {
-  const others = [...known].join(', ');
-  return invalidType(`${name}.${key}`, `absent: there is no such option (there are ${others})`, value);
+/** An argument that must be given. */
+function present(name, value, owner) {
+  if (value === undefined) throw invalidType(nameOf(name, owner), 'of type number', value);
+  return value;
 }
 
-const RETRY_KEYS = new Set(['retries', 'delay', 'backoff', 'factor', 'maxDelay', 'jitter']);
+/** An argument that the form of the others rules out. */
+function absent(name, value) {
+  if (value !== undefined) throw invalidType(name, 'absent, since the argument before it is an object', value);
+}
 
-/** A RetryPolicy object; each field may be absent. `prefix` names it in errors. */
-function retryFields(prefix, options) {
-  const { retries = 3, delay = 1000, backoff = 'exponential', factor = 2, maxDelay = 30000, jitter = 'full' } = options;
-  return {
-    retries: number(`${prefix}.retries`, retries, 'an integer >= 0 or Infinity', isCount),
-    delay: finiteDuration(`${prefix}.delay`, delay),
-    backoff: oneOf(`${prefix}.backoff`, backoff, BACKOFF),
-    factor: number(`${prefix}.factor`, factor, '>= 1 and finite', isFactor),
-    maxDelay: number(`${prefix}.maxDelay`, maxDelay, '>= 0', isDuration),
-    jitter: oneOf(`${prefix}.jitter`, jitter, JITTER),
-  };
+/**
+ * Hands each option that is there to read(target, key, value, owner), in a single pass; `undefined` is absent. An option
+ * that is not among the known ones is an error that names it: `timout: 5000` must not be false safety.
+ */
+function readEach(target, options, owner, keys, read) {
+  object(owner, options);
+  for (const key in options) {
+    const value = options[key];
+    if (value === undefined || !read(target, key, value, owner)) known(key, value, owner, keys);
+  }
+  return target;
+}
+
+function object(name, value) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidType(name, 'of type object', value);
+  }
+}
+
+function known(key, value, owner, keys) {
+  if (keys.has(key)) return;
+  const expected = `absent: there is no such option (there are ${[...keys].join(', ')})`;
+  throw invalidType(nameOf(key, owner), expected, value);
+}
+
+/** A field of a RetryPolicy. */
+function readRetryField(policy, key, value, owner) {
+  switch (key) {
+    case 'retries':
+      policy.retries = count(key, value, owner);
+      return true;
+    case 'delay':
+      policy.delay = finiteDuration(key, value, owner);
+      return true;
+    case 'backoff':
+      policy.backoff = oneOf(key, value, owner, BACKOFF);
+      return true;
+    case 'factor':
+      policy.factor = number(key, value, owner, '>= 1 and finite', isFactor);
+      return true;
+    case 'maxDelay':
+      policy.maxDelay = duration(key, value, owner);
+      return true;
+    case 'jitter':
+      policy.jitter = oneOf(key, value, owner, JITTER);
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** The option `retry`: a number, or a RetryPolicy. */
-function retry(name, value) {
-  if (value === undefined) return NO_RETRY;
-  if (typeof value === 'number') {
-    number(name, value, 'an integer >= 0 or Infinity', isCount);
-    return retryFields(name, { retries: value });
-  }
-  return retryFields(name, object(name, value, RETRY_KEYS));
+function retry(name, value, owner) {
+  const policy = exponentialRetry();
+  if (typeof value === 'number') policy.retries = count(name, value, owner);
+  else readEach(policy, value, nameOf(name, owner), RETRY_KEYS, readRetryField);
+  return policy;
 }
 
 /** retry(fn, maxRetries, delayMs): waits delayMs * attempt. */
-function positionalRetry(maxRetries = 3, delayMs = 1000) {
-  number('maxRetries', maxRetries, 'an integer >= 0 or Infinity', isCount);
-  finiteDuration('delayMs', delayMs);
-  return retryPolicy(maxRetries, BACKOFF.linear, delayMs, Infinity);
+function positionalRetry(maxRetries, delayMs) {
+  if (maxRetries === undefined && delayMs === undefined) return RETRY_POSITIONAL;
+  return linearRetry(
+    maxRetries === undefined ? 3 : count('maxRetries', maxRetries),
+    delayMs === undefined ? 1000 : finiteDuration('delayMs', delayMs),
+  );
+}
+
+/** The options that every function with a job has. */
+function readCommonField(call, key, value, owner) {
+  switch (key) {
+    case 'totalTimeout':
+      call.totalTimeout = total(key, value, owner);
+      return true;
+    case 'signal':
+      call.signal = abortSignal(key, value, owner);
+      return true;
+    case 'unref':
+      call.flags |= unrefFlag(key, value, owner);
+      return true;
+    case 'label':
+      call.label = string(key, value, owner);
+      return true;
+    default:
+      return false;
+  }
 }
 
 module.exports = {
-  COLLECT: enums.FLAG_COLLECT,
-  NO_RETRY,
+  COMMON_KEYS,
+  Call,
   RETRY_KEYS,
   absent,
+  abortSignal,
   boolean,
   callback,
   duration,
+  exponentialRetry,
   finiteDuration,
   isSignal,
   iterable,
+  known,
   limit,
   object,
-  optionalCallback,
   positionalRetry,
   present,
+  readCommonField,
+  readEach,
+  readRetryField,
   retry,
-  retryFields,
-  signal,
   string,
-  total,
-  unref,
+  unrefFlag,
 };

@@ -1,19 +1,18 @@
 'use strict';
 
 const { Job } = require('./job');
-const { DEFAULT_POLICY } = require('./map');
 const options = require('./options');
 const { listen, mayBeThenable, noop, toNative } = require('./promises');
 
-const KEYS = new Set(['totalTimeout', 'signal', 'onProgress', 'unref', 'label']);
+const KEYS = new Set(['onProgress', ...options.COMMON_KEYS]);
 
 const itself = (value) => value;
 
 function allSettled(iterable, given) {
   let elements;
   try {
-    if (given !== undefined) return settleWith(iterable, parse(given));
-    elements = Array.from(checked(iterable), listened);
+    if (given !== undefined) return settleWith(iterable, given);
+    elements = Array.from(options.iterable('iterable', iterable), listened);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -43,32 +42,20 @@ async function settleInOrder(elements) {
   return elements;
 }
 
-function checked(iterable) {
-  return options.iterable('iterable', iterable);
+/** Bounded, or watched: every element is an item of a job with no limit and no mapper to speak of. */
+function settleWith(iterable, given) {
+  const call = new options.Call(itself, Infinity);
+  call.collects = true;
+  options.readEach(call, given, 'options', KEYS, readField);
+  const items = Array.from(options.iterable('iterable', iterable), listened);
+  const source = { items, isAsync: false, total: items.length, open: undefined, prepare: undefined };
+  return new Job(call, source).promise;
 }
 
-/** Bounded, or watched: every element is an item of a job of its own kind, with no limit and no mapper to speak of. */
-function settleWith(iterable, { policy, rest }) {
-  const items = Array.from(checked(iterable), listened);
-  const job = new Job(itself, { items, isAsync: false, total: items.length }, policy, rest);
-  return job.promise;
-}
-
-function parse(given) {
-  const { totalTimeout, signal, onProgress, unref, label } = options.object('options', given, KEYS);
-  const policy = {
-    ...DEFAULT_POLICY,
-    limit: Infinity,
-    totalTimeout: options.total('options.totalTimeout', totalTimeout),
-    flags: options.unref('options.unref', unref) | options.COLLECT,
-  };
-  const rest = {
-    signal: options.signal('options.signal', signal),
-    onProgress: options.optionalCallback('options.onProgress', onProgress),
-    label: options.string('options.label', label),
-    collects: true,
-  };
-  return { policy, rest };
+function readField(call, key, value, owner) {
+  if (key !== 'onProgress') return options.readCommonField(call, key, value, owner);
+  call.onProgress = options.callback(key, value, owner);
+  return true;
 }
 
 module.exports = { allSettled };

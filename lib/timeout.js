@@ -6,21 +6,20 @@
 // result promise's own resolving functions (V8 follows those when it writes a stack). A guard whose time ran out still
 // listens, so it does not go back.
 
-const { AsyncResource } = require('node:async_hooks');
-
 const { Attempt, Context, abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, failure } = require('./engine');
 const { TimeoutError, invalidType } = require('./errors');
 const options = require('./options');
 const { isNative, listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
+const { resourceHere } = require('./resource');
 const signals = require('./signals');
 
 const { GUARD, SLEEP, RELEASE } = operations;
 const { LANE, LANE_GENERATION, ACTION, FLAGS } = I;
 const { TIMEOUT } = D;
 
-const KEYS = new Set(['timeout', 'fallback', 'signal', 'unref', 'label']);
 const SLEEP_KEYS = new Set(['signal', 'unref']);
+const KEYS = new Set(['timeout', 'fallback', 'label', ...SLEEP_KEYS]);
 
 const POOL_MAX = 1024;
 const pool = [];
@@ -160,7 +159,7 @@ function run(work, { timeout, fallback, signal, flags, label }) {
     markHandled(promise);
     return Promise.reject(error);
   }
-  extras.resource = new AsyncResource('sluice', { requireManualDestroy: true });
+  extras.resource = resourceHere();
   lane.extras = extras;
   const result = promiseFor(lane);
   if (signal !== undefined) extras.membership = signals.join(signal, lane);
@@ -168,24 +167,61 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   return result;
 }
 
+// What withTimeout and sleep are asked for.
+class Request {
+  constructor() {
+    this.timeout = undefined;
+    this.fallback = undefined; // a function, called when it is needed
+    this.signal = undefined;
+    this.flags = 0;
+    this.label = undefined;
+  }
+}
+
 function positional(ms, fallback) {
-  const timeout = options.duration('ms', options.present('ms', ms));
+  const request = new Request();
+  request.timeout = options.duration('ms', ms);
   if (fallback !== null && typeof fallback === 'object' && options.isSignal(fallback.signal)) {
     throw invalidType('fallback', 'a value; options with a signal are the second argument', fallback);
   }
-  return { timeout, fallback: fallback === undefined ? undefined : () => fallback, signal: undefined, flags: 0 };
+  if (fallback !== undefined) request.fallback = () => fallback;
+  return request;
 }
 
 function parse(given, third) {
   options.absent('fallback', third);
-  const { timeout, fallback, signal, unref, label } = options.object('options', given, KEYS);
-  return {
-    timeout: options.duration('options.timeout', options.present('options.timeout', timeout)),
-    fallback: fallback === undefined || typeof fallback === 'function' ? fallback : () => fallback,
-    signal: options.signal('options.signal', signal),
-    flags: options.unref('options.unref', unref),
-    label: options.string('options.label', label),
-  };
+  const request = options.readEach(new Request(), given, 'options', KEYS, readField);
+  options.present('timeout', request.timeout, 'options');
+  return request;
+}
+
+function readField(request, key, value, owner) {
+  switch (key) {
+    case 'timeout':
+      request.timeout = options.duration(key, value, owner);
+      return true;
+    case 'fallback':
+      request.fallback = typeof value === 'function' ? value : () => value;
+      return true;
+    case 'label':
+      request.label = options.string(key, value, owner);
+      return true;
+    default:
+      return readSleepField(request, key, value, owner);
+  }
+}
+
+function readSleepField(request, key, value, owner) {
+  switch (key) {
+    case 'signal':
+      request.signal = options.abortSignal(key, value, owner);
+      return true;
+    case 'unref':
+      request.flags = options.unrefFlag(key, value, owner);
+      return true;
+    default:
+      return false;
+  }
 }
 
 class Sleeper {
@@ -215,9 +251,9 @@ class Sleeper {
 function sleep(ms, given) {
   try {
     options.finiteDuration('ms', ms);
-    const { signal, unref } = options.object('options', given, SLEEP_KEYS);
-    options.signal('options.signal', signal);
-    const flags = options.unref('options.unref', unref);
+    const request = new Request();
+    if (given !== undefined) options.readEach(request, given, 'options', SLEEP_KEYS, readSleepField);
+    const { signal, flags } = request;
     if (signal !== undefined && signal.aborted) return Promise.reject(signal.reason);
     doubles[TIMEOUT] = ms;
     ints[FLAGS] = flags;

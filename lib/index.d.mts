@@ -1,0 +1,4 @@
+import sluice from './index.js';
+
+export * from './index.js';
+export default sluice;
