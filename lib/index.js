@@ -6,4 +6,6 @@ const { retry } = require('./retry');
 const { allSettled } = require('./settle');
 const { sleep, withTimeout } = require('./timeout');
 
+require('./shapes');
+
 module.exports = { TimeoutError, allSettled, mapWithLimit, retry, sleep, withTimeout };
