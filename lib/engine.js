@@ -4,7 +4,11 @@
 
 const binding = require('./binding');
 
-const { ints: I, doubles: D, enums, errors, bytes, grants } = binding.names;
+const { errors, bytes, grants } = binding.names;
+// Copies: an object filled from C is a hash table to V8, and reading it costs as much as a crossing.
+const I = { ...binding.names.ints };
+const D = { ...binding.names.doubles };
+const enums = { ...binding.names.enums };
 const memory = new ArrayBuffer(bytes);
 const ints = new Int32Array(memory);
 const doubles = new Float64Array(memory);

@@ -26,7 +26,6 @@ class RetryPolicy {
 }
 
 const NO_RETRY = new RetryPolicy(0, 0, enums.BACKOFF_CONSTANT, 2, Infinity, enums.JITTER_NONE);
-const RETRY_POSITIONAL = linearRetry(3, 1000);
 
 function linearRetry(retries, delay) {
   return new RetryPolicy(retries, delay, enums.BACKOFF_LINEAR, 2, Infinity, enums.JITTER_NONE);
@@ -220,13 +219,14 @@ function retry(name, value, owner) {
   return policy;
 }
 
-/** retry(fn, maxRetries, delayMs): waits delayMs * attempt. */
+let latest = linearRetry(3, 1000);
+
+/** retry(fn, maxRetries, delayMs): waits delayMs * attempt. Most callers say the same each time. */
 function positionalRetry(maxRetries, delayMs) {
-  if (maxRetries === undefined && delayMs === undefined) return RETRY_POSITIONAL;
-  return linearRetry(
-    maxRetries === undefined ? 3 : count('maxRetries', maxRetries),
-    delayMs === undefined ? 1000 : finiteDuration('delayMs', delayMs),
-  );
+  const retries = maxRetries === undefined ? 3 : count('maxRetries', maxRetries);
+  const delay = delayMs === undefined ? 1000 : finiteDuration('delayMs', delayMs);
+  if (retries !== latest.retries || delay !== latest.delay) latest = linearRetry(retries, delay);
+  return latest;
 }
 
 /** The options that every function with a job has. */

@@ -12,19 +12,24 @@ function allSettled(iterable, given) {
   let elements;
   try {
     if (given !== undefined) return settleWith(iterable, given);
-    elements = Array.from(options.iterable('iterable', iterable), listened);
+    elements = elementsOf(iterable);
   } catch (error) {
     return Promise.reject(error);
   }
   return settleInOrder(elements);
 }
 
-/** One shared handler marks each promise as handled; who waits for it later needs no callbacks of its own. */
-function listened(value) {
-  if (!mayBeThenable(value)) return value;
-  const promise = toNative(value);
-  listen(promise, undefined, noop);
-  return promise;
+/** The elements, read at once; one shared handler marks each promise as handled. Who waits needs no callbacks then. */
+function elementsOf(iterable) {
+  const elements = [...options.iterable('iterable', iterable)];
+  for (let i = 0; i < elements.length; i++) {
+    const value = elements[i];
+    if (!mayBeThenable(value)) continue;
+    const promise = toNative(value);
+    listen(promise, undefined, noop);
+    elements[i] = promise;
+  }
+  return elements;
 }
 
 /** The last one to settle decides when this ends, in whatever order they settle: so one wait after the other will do. */
@@ -47,7 +52,7 @@ function settleWith(iterable, given) {
   const call = new options.Call(itself, Infinity);
   call.collects = true;
   options.readEach(call, given, 'options', KEYS, readField);
-  const items = Array.from(options.iterable('iterable', iterable), listened);
+  const items = elementsOf(iterable);
   const source = { items, isAsync: false, total: items.length, open: undefined, prepare: undefined };
   return new Job(call, source).promise;
 }

@@ -43,7 +43,8 @@ module.exports = ({ sluice, twin, ...rivals }) => {
       contestants: [
         contestant('hand-written loop', [], () => loop(work, retries, 1000)),
         contestant('twin', [], () => twin.retry(work, { retries })),
-        contestant('sluice', ['sluice'], () => sluice.retry(work, { retries })),
+        contestant('sluice', ['sluice'], () => sluice.retry(work, retries)),
+        contestant('sluice, options object', ['sluice'], () => sluice.retry(work, { retries })),
         contestant(
           'async.retry',
           ['async'],
