@@ -12,14 +12,18 @@ function mayBeThenable(value) {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }
 
-/** A promise of this realm whose `then` is the native one's: it may be listened to without a detour. */
+/** A promise of this realm that is no subclass's: the native `then` may be called on it. Asking may run a getter. */
 function isNative(value) {
-  return value instanceof NativePromise && value.constructor === NativePromise;
+  try {
+    return value instanceof NativePromise && value.constructor === NativePromise;
+  } catch {
+    return false;
+  }
 }
 
 /** A native promise for any value. A thenable that calls back twice, or throws, reaches nobody else from here. */
 function toNative(value) {
-  return isNative(value) ? value : NativePromise.resolve(value);
+  return isNative(value) ? value : new NativePromise((resolve) => resolve(value));
 }
 
 /** The native `then`, whatever `promise.then` is by now. */
@@ -32,7 +36,7 @@ function markHandled(value) {
   if (!mayBeThenable(value)) return;
   try {
     if (value instanceof NativePromise) listen(value, undefined, noop);
-    else if (typeof value.then === 'function') NativePromise.resolve(value).then(undefined, noop);
+    else if (typeof value.then === 'function') listen(toNative(value), undefined, noop);
   } catch {
     // A getter that throws does so again when the item's turn comes, and fails the item.
   }

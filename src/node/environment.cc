@@ -1,6 +1,7 @@
 #include "environment.h"
 
 #include <cstdlib>
+#include <utility>
 
 namespace sluice {
 
@@ -13,66 +14,67 @@ constexpr sluice_allocator kAllocator = {Allocate, Release, nullptr};
 
 bool RandomSeed(uint64_t* seed) { return uv_random(nullptr, nullptr, seed, sizeof *seed, 0, nullptr) == 0; }
 
-}  // namespace
-
-Environment* Environment::Create(Napi::Env env) {
-  auto* environment = new Environment(env);
-  env.SetInstanceData(environment);
-  if (napi_add_async_cleanup_hook(env, OnCleanup, environment, &environment->cleanup_hook_) != napi_ok) {
-    Napi::Error::New(env, "sluice: the environment is shutting down").ThrowAsJavaScriptException();
-    return nullptr;
-  }
-  return environment;
+template <typename Error>
+std::nullptr_t Throw(Napi::Env env, const char* message) {
+  Error::New(env, message).ThrowAsJavaScriptException();
+  return nullptr;
 }
 
-Environment::~Environment() {
+}  // namespace
+
+Instance* Environment::Attach(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  bool is_valid = info[0].IsArrayBuffer() && info[1].IsFunction() &&
+                  info[0].As<Napi::ArrayBuffer>().ByteLength() >= sizeof(sluice_mailbox);
+  if (!is_valid) return Throw<Napi::TypeError>(env, "sluice: attach(mailbox, wake)");
+  auto instance = Instance::Create(env, info[0].As<Napi::ArrayBuffer>(), info[1].As<Napi::Function>());
+  if (instance == nullptr) return nullptr;
+  instances_.push_back(std::move(instance));
+  if (first == nullptr) first = instances_.back().get();
+  return instances_.back().get();
+}
+
+std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mailbox, Napi::Function wake) {
+  uv_loop_t* loop = nullptr;
+  uint64_t seed;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok || !RandomSeed(&seed))
+    return Throw<Napi::Error>(env, "sluice: no event loop, or no randomness");
+  std::unique_ptr<Instance> instance(new Instance(env));
+  if (napi_add_async_cleanup_hook(env, OnCleanup, instance.get(), &instance->cleanup_hook_) != napi_ok)
+    return Throw<Napi::Error>(env, "sluice: the environment is shutting down");
+  auto* words = static_cast<struct sluice_mailbox*>(mailbox.Data());
+  sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
+  if (engine == nullptr || sluice_driver_init(&instance->driver, loop, engine, words, OnWake) != 0) {
+    sluice_engine_free(engine);
+    napi_remove_async_cleanup_hook(instance->cleanup_hook_);
+    return Throw<Napi::Error>(env, "sluice: out of memory");
+  }
+  instance->driver.data = instance.get();
+  instance->mailbox_ = Napi::Persistent(mailbox);
+  instance->wake_ = Napi::Persistent(wake);
+  return instance;
+}
+
+Instance::~Instance() {
   // By now no JavaScript can run and the references' environment is going: they are not to be touched again.
   mailbox_.SuppressDestruct();
   wake_.SuppressDestruct();
-  sluice_engine_free(driver.engine);
 }
 
-bool Environment::Attach(const Napi::CallbackInfo& info) {
-  uv_loop_t* loop = nullptr;
-  uint64_t seed;
-  if (is_attached || !info[0].IsArrayBuffer() || !info[1].IsFunction() ||
-      info[0].As<Napi::ArrayBuffer>().ByteLength() < sizeof(sluice_mailbox)) {
-    Napi::TypeError::New(env_, "sluice: attach(mailbox, wake) is called once").ThrowAsJavaScriptException();
-    return false;
-  }
-  if (napi_get_uv_event_loop(env_, &loop) != napi_ok || !RandomSeed(&seed)) {
-    Napi::Error::New(env_, "sluice: no event loop, or no randomness").ThrowAsJavaScriptException();
-    return false;
-  }
-  auto buffer = info[0].As<Napi::ArrayBuffer>();
-  auto* mailbox = static_cast<struct sluice_mailbox*>(buffer.Data());
-  sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
-  if (engine == nullptr || sluice_driver_init(&driver, loop, engine, mailbox, OnWake) != 0) {
-    sluice_engine_free(engine);
-    Napi::Error::New(env_, "sluice: out of memory").ThrowAsJavaScriptException();
-    return false;
-  }
-  driver.data = this;
-  mailbox_ = Napi::Persistent(buffer);
-  wake_ = Napi::Persistent(info[1].As<Napi::Function>());
-  is_attached = true;
-  return true;
-}
-
-void Environment::Rehearse(const Napi::CallbackInfo& info) {
+void Instance::Rehearse(const Napi::CallbackInfo& info) {
   bool is_virtual = info[0].IsBigInt();
   bool is_lossless = false;
   uint64_t seed = is_virtual ? info[0].As<Napi::BigInt>().Uint64Value(&is_lossless) : 0;
   struct sluice_usage usage{};
-  if (is_attached) sluice_measure(driver.engine, &usage);
-  if (!is_attached || usage.jobs + usage.lanes != 0 || (!is_virtual && !RandomSeed(&seed))) {
-    Napi::Error::New(env_, "sluice: nothing may be open at rehearse()").ThrowAsJavaScriptException();
+  sluice_measure(driver.engine, &usage);
+  if (usage.jobs + usage.lanes != 0 || (!is_virtual && !RandomSeed(&seed))) {
+    Throw<Napi::Error>(env_, "sluice: nothing may be open at rehearse()");
     return;
   }
   sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
   if (engine == nullptr || (is_virtual && sluice_driver_record(&driver) != 0)) {
     sluice_engine_free(engine);
-    Napi::Error::New(env_, "sluice: out of memory").ThrowAsJavaScriptException();
+    Throw<Napi::Error>(env_, "sluice: out of memory");
     return;
   }
   sluice_engine* former = driver.engine;
@@ -85,14 +87,12 @@ void Environment::Rehearse(const Napi::CallbackInfo& info) {
   sluice_engine_free(former);
 }
 
-void Environment::OnWake(sluice_driver* driver) {
-  auto* self = static_cast<Environment*>(driver->data);
+void Instance::OnWake(sluice_driver* driver) {
+  auto* self = static_cast<Instance*>(driver->data);
   napi_env env = self->env_;
   Napi::HandleScope scope(env);
-  napi_value undefined = nullptr;
-  napi_get_undefined(env, &undefined);
-  napi_value receiver = undefined;
-  napi_get_global(env, &receiver);
+  napi_value receiver = nullptr;
+  if (napi_get_global(env, &receiver) != napi_ok) return;
   // Runs nextTicks and microtasks before it returns. No async context of ours: each callback runs in its caller's.
   napi_status status = napi_make_callback(env, nullptr, receiver, self->wake_.Value(), 0, nullptr, nullptr);
   if (status != napi_pending_exception) return;  // also in a terminating worker, where nothing runs any more
@@ -100,17 +100,14 @@ void Environment::OnWake(sluice_driver* driver) {
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
 }
 
-void Environment::OnCleanup(napi_async_cleanup_hook_handle handle, void* data) {
-  auto* self = static_cast<Environment*>(data);
-  if (self->is_attached) sluice_driver_close(&self->driver, OnClosed);
-  else napi_remove_async_cleanup_hook(handle);
+void Instance::OnCleanup(napi_async_cleanup_hook_handle, void* data) {
+  sluice_driver_close(&static_cast<Instance*>(data)->driver, OnClosed);
 }
 
-void Environment::OnClosed(sluice_driver* driver) {
-  auto* self = static_cast<Environment*>(driver->data);
+void Instance::OnClosed(sluice_driver* driver) {
   sluice_engine_free(driver->engine);
   driver->engine = nullptr;
-  napi_remove_async_cleanup_hook(self->cleanup_hook_);
+  napi_remove_async_cleanup_hook(static_cast<Instance*>(driver->data)->cleanup_hook_);
 }
 
 }  // namespace sluice

@@ -96,6 +96,10 @@ void sluice_driver_step(struct sluice_driver *driver) {
 }
 
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation) {
+  if (operation == SLUICE_OPERATION_STEP) {
+    sluice_driver_step(driver);
+    return;
+  }
   if (operation >= SLUICE_OPERATION_OBSERVE && !driver->is_virtual) {
     INT(driver, ACTION) = SLUICE_ESTATE; /* only the loop moves real time */
     return;
@@ -182,6 +186,7 @@ static uint64_t hold_for(struct sluice_driver *driver, uint64_t now) {
   uint64_t block = busy > late ? busy : late;
   if (block <= BLOCK_MIN) {
     uint64_t hold = driver->block < HOLD_MAX ? driver->block : HOLD_MAX;
+    /* cppcheck-suppress knownConditionTrueFalse ; it takes `a < B` for `a == 0` */
     if (hold == 0 || now - driver->block_ended > hold) return 0;
     return hold;
   }

@@ -7,7 +7,7 @@ const os = require('node:os');
 const path = require('node:path');
 const fc = require('fast-check');
 
-const binding = require('../../lib/binding');
+const binding = require('../../lib/engine');
 const { runModel } = require('../model');
 const { program, single, runProgram, runRetry, runTimeout } = require('../support/program');
 const { VirtualClock } = require('../support/virtual-clock');

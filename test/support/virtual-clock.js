@@ -6,7 +6,7 @@
 // then the end of the turn, which stamps what was armed; then sleeps and backoffs that are due; then the judgement of
 // timeouts that are still open. Until nothing is due at this instant any more.
 
-const binding = require('../../lib/binding');
+const binding = require('../../lib/engine');
 const { D, I, doubles, ints, drain, operations } = require('../../lib/engine');
 
 const MS = 1e6;

@@ -34,7 +34,7 @@ async function guards(n) {
     slots[i] = ints[LANE];
     generations[i] = ints[LANE_GENERATION];
   }
-  const used = require('../../../lib/binding').usage();
+  const used = require('../../../lib/engine').usage();
   await turn();
   for (let i = 0; i < n; i++) {
     ints[LANE] = slots[i];
