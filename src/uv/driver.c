@@ -179,18 +179,19 @@ static void on_prepare(uv_prepare_t *prepare) {
   update_reference(driver);
 }
 
-/* For how long timeouts that are due must be held, because the loop was just kept from running: 0 where it was not. */
-static uint64_t hold_for(struct sluice_driver *driver, uint64_t now) {
+/* For how long from now timeouts that are due must be held: 0, unless the loop has just been kept from running. The hold
+ * begins where the block ended, be it in the turn that is still going on or in one before it. */
+static uint64_t hold_for(const struct sluice_driver *driver, uint64_t now) {
   uint64_t busy = busy_since_prepare(driver, now, uv_metrics_idle_time(driver->timer.loop));
   uint64_t late = now - driver->timer_due;
   uint64_t block = busy > late ? busy : late;
+  uint64_t block_ended = now;
   if (block <= BLOCK_MIN) {
-    uint64_t hold = driver->block < HOLD_MAX ? driver->block : HOLD_MAX;
-    /* cppcheck-suppress knownConditionTrueFalse ; it takes `a < B` for `a == 0` */
-    if (hold == 0 || now - driver->block_ended > hold) return 0;
-    return hold;
+    block = driver->block;
+    block_ended = driver->block_ended;
   }
-  return block < HOLD_MAX ? block : HOLD_MAX;
+  uint64_t held_until = block_ended + (block < HOLD_MAX ? block : HOLD_MAX);
+  return held_until > now ? held_until - now : 0;
 }
 
 static void on_timer(uv_timer_t *timer) {
