@@ -7,7 +7,7 @@
 // listens, so it does not go back.
 
 const { Attempt, Context, abortAttempt } = require('./context');
-const { I, D, enums, ints, doubles, operations, lanes, failure } = require('./engine');
+const { I, D, ints, doubles, operations, lanes, failure } = require('./engine');
 const { TimeoutError, invalidType } = require('./errors');
 const options = require('./options');
 const { isNative, listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');

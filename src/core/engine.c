@@ -24,6 +24,7 @@ struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator
   struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final,    &engine->yielded,
                                   &engine->ready,   &engine->dirty, &engine->reporting,
                                   &engine->granted};
+  /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers, and it is their number that counts */
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) sluice__list_init(lists[i]);
   engine->stride = 1;
   engine->is_turn_fresh = 1;
@@ -162,8 +163,9 @@ void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold) {
     } else if (hold == 0) {
       move(deadline, &engine->final, SLUICE__LIST_FINAL);
     } else {
+      if (sluice__list_empty(&engine->held) || engine->now + hold > engine->held_until)
+        engine->held_until = engine->now + hold;
       move(deadline, &engine->held, SLUICE__LIST_HELD);
-      if (engine->now + hold > engine->held_until) engine->held_until = engine->now + hold;
     }
   }
 }
@@ -230,6 +232,7 @@ static int has_moved_on(struct sluice_engine *engine, struct sluice__deadline *d
 void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision) {
   decision->event = SLUICE_EVENT_NONE;
   decision->action = 0;
+  /* cppcheck-suppress redundantContinue ; an empty body, said aloud */
   while (!sluice__list_empty(&engine->ready) && has_moved_on(engine, sluice__deadline_of(engine->ready.next))) continue;
   if (!sluice__list_empty(&engine->ready)) {
     struct sluice__deadline *deadline = sluice__deadline_of(engine->ready.next);
@@ -243,10 +246,10 @@ void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision)
     }
   } else if (!sluice__list_empty(&engine->reporting)) {
     struct sluice__job *job = SLUICE__CONTAINER(engine->reporting.next, struct sluice__job, progress);
+    sluice__job_sync(engine, job); /* first: else what it finds would be told again in the next turn */
     sluice__list_unlink(&job->progress);
     engine->referenced--;
     decision->event = SLUICE_EVENT_PROGRESS;
-    sluice__job_sync(engine, job);
     decision->job = sluice__slot_handle(&job->slot);
     decision->counts = job->counts;
   }

@@ -188,6 +188,7 @@ static int wait_alone(struct sluice_engine *engine, struct sluice_mailbox *mailb
 
 /* Nanoseconds; whole ones are exact up to 2^53, 104 days. */
 static int read_ns(double value, uint64_t *ns) {
+  /* NOLINTNEXTLINE(bugprone-integer-division): half of 2^63 is exact */
   if (!(value >= 0 && value < (double)(SLUICE_NEVER / 2))) return 0;
   *ns = (uint64_t)value;
   return 1;

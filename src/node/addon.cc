@@ -41,7 +41,7 @@ Napi::Value Recorded(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Usage(const Napi::CallbackInfo& info) {
-  struct sluice_usage usage{};
+  sluice_usage usage{};
   sluice_measure(static_cast<Instance*>(info.Data())->driver.engine, &usage);
   auto object = Napi::Object::New(info.Env());
   object["jobs"] = usage.jobs;

@@ -56,7 +56,7 @@ std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mail
 }
 
 Instance::~Instance() {
-  // By now no JavaScript can run and the references' environment is going: they are not to be touched again.
+  // Where OnClosed has not run, the references' environment is gone before them.
   mailbox_.SuppressDestruct();
   wake_.SuppressDestruct();
 }
@@ -65,7 +65,7 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
   bool is_virtual = info[0].IsBigInt();
   bool is_lossless = false;
   uint64_t seed = is_virtual ? info[0].As<Napi::BigInt>().Uint64Value(&is_lossless) : 0;
-  struct sluice_usage usage{};
+  sluice_usage usage{};
   sluice_measure(driver.engine, &usage);
   if (usage.jobs + usage.lanes != 0 || (!is_virtual && !RandomSeed(&seed))) {
     Throw<Napi::Error>(env_, "sluice: nothing may be open at rehearse()");
@@ -105,9 +105,12 @@ void Instance::OnCleanup(napi_async_cleanup_hook_handle, void* data) {
 }
 
 void Instance::OnClosed(sluice_driver* driver) {
+  auto* self = static_cast<Instance*>(driver->data);
   sluice_engine_free(driver->engine);
   driver->engine = nullptr;
-  napi_remove_async_cleanup_hook(static_cast<Instance*>(driver->data)->cleanup_hook_);
+  self->wake_.Reset();
+  self->mailbox_.Reset();
+  napi_remove_async_cleanup_hook(self->cleanup_hook_);
 }
 
 }  // namespace sluice
