@@ -75,4 +75,18 @@ function failure() {
 
 // For tests: usage(), rehearse() and recorded(); and drain(), which the driver calls by itself, on virtual time.
 Object.assign(binding, forTests); // TEMPORARY
-module.exports = { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, grantWordOfLane, failure, drain, ...forTests };
+module.exports = {
+  I,
+  D,
+  enums,
+  ints,
+  doubles,
+  operations,
+  lanes,
+  jobs,
+  grantWordOfJob,
+  grantWordOfLane,
+  failure,
+  drain,
+  ...forTests,
+};

@@ -40,7 +40,9 @@ function invalidType(name, expected, received) {
 }
 
 function outOfRange(name, expected, received) {
-  const error = new RangeError(`The value of "${name}" is out of range. It must be ${expected}. Received ${describe(received)}`);
+  const error = new RangeError(
+    `The value of "${name}" is out of range. It must be ${expected}. Received ${describe(received)}`,
+  );
   error.code = 'ERR_OUT_OF_RANGE';
   return error;
 }

@@ -23,7 +23,8 @@ function sourceOf(name, items) {
   const prepare = Array.isArray(items) ? () => markElementsHandled(items) : undefined;
   if (isPristine(items)) return { items, isAsync: false, total: items.length, open: undefined, prepare };
   const method = iteratorMethod(items, Symbol.asyncIterator);
-  if (method !== undefined) return { items: null, isAsync: true, total: undefined, open: () => take(method, items), prepare };
+  if (method !== undefined)
+    return { items: null, isAsync: true, total: undefined, open: () => take(method, items), prepare };
   const syncMethod = iteratorMethod(items, Symbol.iterator);
   if (syncMethod === undefined) throw invalidType(name, 'an array, an iterable or an async iterable', items);
   return { items: null, isAsync: false, total: undefined, open: () => take(syncMethod, items), prepare };

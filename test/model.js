@@ -33,7 +33,7 @@ function runModel({ items, limit, timeout = Infinity, totalTimeout = Infinity, a
 
   const arm = (queue, due, strand, event) => due < Infinity && queues[queue].push({ ...event, due, strand, epoch });
   const suspect = (what, run, strand) => branched && suspects.push({ what, run, strand });
-  const end = (status, rest) => { result.outcome ??= { status, ...rest, at: now }; };
+  const end = (status, rest) => void (result.outcome ??= { status, ...rest, at: now });
   const elementEvent = (index) => ({ kind: 'element', index, reason: `p${index}` });
 
   /** The reason for which this event rejects the call; undefined if it does not. */
@@ -45,7 +45,7 @@ function runModel({ items, limit, timeout = Infinity, totalTimeout = Infinity, a
   }
 
   function begin(index, attempt, strand) {
-    const run = runs[index] = { index, attempt, strand, born: begun++, open: true };
+    const run = (runs[index] = { index, attempt, strand, born: begun++, open: true });
     result.maxRunning = Math.max(result.maxRunning, runs.filter((r) => r.open).length);
     const reason = { timeout: 'attempt', index, attempt };
     arm('deadline', now + timeout, strand, { kind: 'timeout', index, run, reason });
@@ -78,7 +78,7 @@ function runModel({ items, limit, timeout = Infinity, totalTimeout = Infinity, a
     if (kind === 'wake') return begin(index, attempt, strand);
     run.open = false;
     suspect('settled', run, strand);
-    if (kind === 'fulfill') return counts.done++, pull();
+    if (kind === 'fulfill') return (counts.done++, pull());
     counts.retried++;
     counts.timedOut += kind === 'timeout';
     arm('backoff', now + backoff(run.attempt), strand, { kind: 'wake', index, attempt: run.attempt + 1 });
@@ -140,7 +140,8 @@ function runModel({ items, limit, timeout = Infinity, totalTimeout = Infinity, a
     if (abortAt === now) end('rejected', { reason: 'abort' });
     for (let wakes; !result.outcome && (wakes = take('backoff')).length;) burst(wakes.flatMap(nameWakes));
     for (const group of take('deadline')) if (!result.outcome) burst(group);
-    now = Math.min(...Object.values(queues).flat().map((event) => event.due), abortAt > now ? abortAt : Infinity);
+    const dues = Object.values(queues).flatMap((queue) => queue.map((event) => event.due));
+    now = Math.min(...dues, abortAt > now ? abortAt : Infinity);
     if (now === Infinity) result.outcome ??= { status: 'pending' };
   }
   result.starts.sort((a, b) => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]);

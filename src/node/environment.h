@@ -11,8 +11,8 @@
 
 namespace sluice {
 
-// One engine, with its driver and mailbox. There is one per load of the JavaScript layer: the same binary may be used by
-// several module registries or realms of one environment, as Jest and Vitest do.
+// One engine, with its driver and mailbox. There is one per load of the JavaScript layer: the same binary may be used
+// by several module registries or realms of one environment, as Jest and Vitest do.
 //
 // Teardown, in Node's order: the async cleanup hook closes the driver's handles; when the last is closed the engine is
 // freed and the hook removed; the environment's instance-data finalizer, which runs last, frees this record.
@@ -23,8 +23,8 @@ class Instance {
   static std::unique_ptr<Instance> Create(Napi::Env env, Napi::ArrayBuffer mailbox, Napi::Function wake);
   ~Instance();
 
-  // Test only, rehearse(seed): a fresh engine with this seed on virtual time, recording; without a seed, back to a fresh
-  // one on the loop's time. Throws while anything is open.
+  // Test only, rehearse(seed): a fresh engine with this seed on virtual time, recording; without a seed, back to a
+  // fresh one on the loop's time. Throws while anything is open.
   void Rehearse(const Napi::CallbackInfo& info);
 
   sluice_driver driver{};

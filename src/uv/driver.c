@@ -179,8 +179,8 @@ static void on_prepare(uv_prepare_t *prepare) {
   update_reference(driver);
 }
 
-/* For how long from now timeouts that are due must be held: 0, unless the loop has just been kept from running. The hold
- * begins where the block ended, be it in the turn that is still going on or in one before it. */
+/* For how long from now timeouts that are due must be held: 0, unless the loop has just been kept from running. The
+ * hold begins where the block ended, be it in the turn that is still going on or in one before it. */
 static uint64_t hold_for(const struct sluice_driver *driver, uint64_t now) {
   uint64_t busy = busy_since_prepare(driver, now, uv_metrics_idle_time(driver->timer.loop));
   uint64_t late = now - driver->timer_due;

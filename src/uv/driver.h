@@ -58,8 +58,8 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
 /* The same as sluice_driver_call(driver, SLUICE_OPERATION_STEP), for the hot path. */
 void sluice_driver_step(struct sluice_driver *driver);
 
-/* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or by
- * the loop again. The former engine is the caller's to free; nothing may be open in it. */
+/* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or
+ * by the loop again. The former engine is the caller's to free; nothing may be open in it. */
 void sluice_driver_use_virtual_time(struct sluice_driver *driver, struct sluice_engine *engine);
 void sluice_driver_use_real_time(struct sluice_driver *driver, struct sluice_engine *engine);
 

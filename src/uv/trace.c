@@ -9,7 +9,7 @@ struct sluice_trace {
   char *bytes;
   size_t size;
   size_t room;
-  int is_broken; /* memory ran out: the record has a gap and is worth nothing */
+  int is_broken;               /* memory ran out: the record has a gap and is worth nothing */
   int32_t grants[GRANT_WORDS]; /* as the last operation left them */
 };
 

@@ -92,7 +92,11 @@ function agree(run, model, { limit, items, source }) {
 function assertWithin(starts, { starts: most, outcome: { at } }) {
   const isBefore = ([time]) => time < at;
   assert.deepEqual(starts.filter(isBefore), most.filter(isBefore));
-  for (const start of starts) assert.ok(most.some((one) => isSame(one, start)), `start ${start}`);
+  for (const start of starts)
+    assert.ok(
+      most.some((one) => isSame(one, start)),
+      `start ${start}`,
+    );
 }
 
 function isSame(a, b) {

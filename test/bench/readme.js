@@ -12,7 +12,11 @@ const END = '<!-- /bench -->';
 
 // row, what a reader calls it, and the peers worth a column of words
 const ROWS = [
-  ['map', '`mapWithLimit`, 1M trivial async items, limit 16', ['async.mapLimit', 'p-map', 'p-limit', 'fastq', 'effect']],
+  [
+    'map',
+    '`mapWithLimit`, 1M trivial async items, limit 16',
+    ['async.mapLimit', 'p-map', 'p-limit', 'fastq', 'effect'],
+  ],
   [
     'map-policy',
     'the same with timeout, retry, signal and progress',

@@ -90,7 +90,8 @@ class Job {
     if (onProgress) setImmediate((this.report = () => this.isOver || this.tell()));
   }
   tell() {
-    if (this.settled !== this.reported) this.onProgress({ total: this.items.length, done: (this.reported = this.settled) });
+    if (this.settled !== this.reported)
+      this.onProgress({ total: this.items.length, done: (this.reported = this.settled) });
     setImmediate(this.report).unref();
   }
   end(error) {
@@ -191,4 +192,13 @@ async function allSettled(promises) {
   return results;
 }
 
-module.exports = { mapWithLimit, withTimeout, retry, allSettled, arm, disarm, Deadline, shapes: [new Lane(), new Context()] };
+module.exports = {
+  mapWithLimit,
+  withTimeout,
+  retry,
+  allSettled,
+  arm,
+  disarm,
+  Deadline,
+  shapes: [new Lane(), new Context()],
+};

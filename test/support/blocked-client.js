@@ -68,7 +68,9 @@ async function ask(server, { guard, client }, size, tally) {
 async function round(server, phase, { size, together }, tally) {
   const seen = server.count;
   const began = performance.now();
-  const calls = Array.from({ length: together }, (_, i) => ask(server, ways[(tally.asked + i) % ways.length], size, tally));
+  const calls = Array.from({ length: together }, (_, i) =>
+    ask(server, ways[(tally.asked + i) % ways.length], size, tally),
+  );
   await server.asked(seen + together);
   const isAskedInTime = performance.now() - began < TIMEOUT / 2;
   const blockEnded = await blockIn(phase, BLOCK);

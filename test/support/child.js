@@ -13,7 +13,11 @@ const LIMIT = 60_000;
 async function runNode(args, { limit = LIMIT } = {}) {
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), limit);
-  const [[code, signal], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+  const [[code, signal], stdout, stderr] = await Promise.all([
+    once(child, 'close'),
+    text(child.stdout),
+    text(child.stderr),
+  ]);
   clearTimeout(timer);
   return { code, signal, stdout, stderr };
 }

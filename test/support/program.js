@@ -153,9 +153,11 @@ function reasonOf(error) {
 }
 
 /** Programs of one plain item. */
-const single = program.filter(({ items }) => items.length > 0).map((drawn) => {
-  const items = [{ ...drawn.items[0], element: 'plain' }];
-  return { ...drawn, items, limit: 1, discard: false, source: 'array' };
-});
+const single = program
+  .filter(({ items }) => items.length > 0)
+  .map((drawn) => {
+    const items = [{ ...drawn.items[0], element: 'plain' }];
+    return { ...drawn, items, limit: 1, discard: false, source: 'array' };
+  });
 
 module.exports = { program, single, runProgram, runRetry, runTimeout };
