@@ -5,7 +5,6 @@
 // An instant has four phases, repeated until nothing is due: (1) what arrives (mapper timers, element promises), one by
 // one; (2) the abort; (3) backoffs, as one batch, until none is left; (4) deadlines still open: what has arrived wins.
 // A `burst` is one event, or a batch of them, with all the microtasks it causes.
-//
 // AMBIGUITY. The order of microtasks is not modelled. Until a burst has two events pending at once it is a chain, whose
 // order is known; from then on it is `branched`. If no item finally fails, order does not matter: items are pulled by
 // index, the same ones whichever place is freed first. So a burst's final failures are held back until nothing else is
