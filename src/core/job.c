@@ -65,6 +65,11 @@ void sluice__job_sync(struct sluice_engine *engine, struct sluice__job *job) {
   mark_dirty(engine, job);
 }
 
+/* Where items start without our knowing, ties between first attempts are broken by the items' order: their own. */
+static uint32_t granted_serial(const struct sluice__job *job, const struct sluice__lane *lane) {
+  return job->granted_serial + (uint32_t)(lane->item - job->granted_start);
+}
+
 void sluice__job_sync_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
   if (job->granted_end == 0 || !has_lane_word(engine, lane)) return;
   int64_t item = engine->grants->item[lane->slot.number];
@@ -73,7 +78,9 @@ void sluice__job_sync_lane(struct sluice_engine *engine, struct sluice__job *job
   sluice__disarm(engine, &lane->deadline);
   lane->item = (uint64_t)item;
   lane->attempt = 1;
+  /* Armed here, but ties are broken as if at its start. */
   sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
+  lane->deadline.serial = granted_serial(job, lane);
 }
 
 static void end_grant(struct sluice_engine *engine, struct sluice__job *job) {
@@ -83,21 +90,13 @@ static void end_grant(struct sluice_engine *engine, struct sluice__job *job) {
   sluice__list_unlink(&job->granted);
 }
 
-/* Where items start without our knowing, ties between first attempts are broken by the items' order: their own. */
-static uint32_t granted_serial(const struct sluice__job *job, const struct sluice__lane *lane) {
-  return job->granted_serial + (uint32_t)(lane->item - job->granted_start);
-}
-
 void sluice__job_revoke(struct sluice_engine *engine, struct sluice__job *job) {
   if (job->granted_end == 0) return;
   sluice__job_sync(engine, job);
-  /* Who moved on is armed here, all at once, but ties are broken as if at its start. */
   for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
     struct sluice__lane *lane = sluice__lane_at(engine, number);
     number = lane->next;
-    uint64_t item = lane->item;
     sluice__job_sync_lane(engine, job, lane);
-    if (lane->item != item) lane->deadline.serial = granted_serial(job, lane);
   }
   end_grant(engine, job);
 }
@@ -174,6 +173,7 @@ static void start_next_item(struct sluice_engine *engine, struct sluice__job *jo
   lane->item = job->next_item++;
   lane->attempt = 1;
   job->counts.started++;
+  mark_dirty(engine, job);
   run_attempt(engine, job, lane, decision);
 }
 
@@ -215,7 +215,8 @@ static void retry(struct sluice_engine *engine, struct sluice__job *job, struct 
   if (lane->attempt < SLUICE_ATTEMPT_MAX) lane->attempt++;
   job->counts.retried++;
   if (delay > 0) {
-    sluice__arm(engine, &lane->deadline, SLUICE__KIND_BACKOFF, delay);
+    /* A wait without end is kept until it is stamped: it may outlive a total timeout. */
+    sluice__arm(engine, &lane->deadline, SLUICE__KIND_BACKOFF, delay < SLUICE_NEVER ? delay : SLUICE_NEVER - 1);
     park(lane, decision);
   } else if (sluice__must_yield(engine, job)) {
     yield(engine, lane, decision);
@@ -248,7 +249,6 @@ void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *la
 
 void sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
-  mark_dirty(engine, job);
   sluice__job_sync(engine, job);
   if (lane->attempt != 0) {
     run_attempt(engine, job, lane, decision);
@@ -310,7 +310,6 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   if (lane->next != SLUICE__NO_SLOT) sluice__lane_at(engine, lane->next)->prev = slot->number;
   job->first_lane = slot->number;
   job->lane_count++;
-  mark_dirty(engine, job);
   decision->lane = sluice__slot_handle(slot);
   advance(engine, job, lane, decision);
   return SLUICE_OK;
@@ -320,7 +319,6 @@ static int pulled(struct sluice_engine *engine, struct sluice__job *job, struct 
                   struct sluice_decision *decision) {
   if (lane->deadline.state != SLUICE__LANE_PULLING) return SLUICE_ESTATE;
   job->is_pulling = 0;
-  mark_dirty(engine, job);
   start_next_item(engine, job, lane, decision);
   return SLUICE_OK;
 }
@@ -334,6 +332,7 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
     sluice__job_revoke(engine, job);
     job->next_item--;
     job->counts.started--;
+    mark_dirty(engine, job);
   } else if (lane->deadline.state == SLUICE__LANE_PULLING) {
     job->is_pulling = 0;
   } else {

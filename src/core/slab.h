@@ -15,7 +15,7 @@
 #define SLUICE__NO_SLOT UINT32_MAX
 
 struct sluice__slot {
-  uint32_t number;
+  _Alignas(uint64_t) uint32_t number; /* as what begins with it may be */
   uint32_t generation;
 };
 

@@ -41,7 +41,8 @@ static inline void sluice__wheel_remove(struct sluice__deadline *deadline) {
 void sluice__wheel_expire(struct sluice__wheel *wheel, uint64_t now, struct sluice__link *out);
 /* Into the order of (due, serial); linear where it nearly is. */
 void sluice__deadlines_sort(struct sluice__link *list);
-/* A time at or before the earliest deadline's, and after the last `now`; SLUICE_NEVER where there is none. */
+/* A time at or before the earliest deadline's; SLUICE_NEVER where there is none. It is after the last `now`, unless
+ * what was due then has been added since. */
 uint64_t sluice__wheel_next(struct sluice__wheel *wheel);
 /* Recomputes the invariants the slow way: 1, or 0 where one does not hold. Stores how many deadlines there are. */
 int sluice__wheel_check(const struct sluice__wheel *wheel, uint64_t *count);

@@ -1,0 +1,105 @@
+/* The twin has eyes: each kind of damage is seen. */
+#include "internal.h"
+#include "tests.h"
+#include "world.h"
+
+struct scene {
+  struct world world;
+  struct sluice_engine *engine;
+  struct sluice__job *job;
+  struct sluice__lane *running; /* its deadline is in the wheel */
+  struct sluice__lane *parked;  /* so is its backoff */
+  struct sluice__lane *guard;   /* newborn */
+};
+
+static void scene_init(struct scene *scene) {
+  world_init(&scene->world);
+  struct sluice_policy policy = policy_of(10, 2);
+  policy.timeout = 100 * MS;
+  policy.total_timeout = SECOND;
+  policy.retries = 1;
+  policy.flags = SLUICE_FLAG_PROGRESS;
+  struct sluice_handle job = world_open(&scene->world, &policy);
+  struct sluice_handle running = world_start(&scene->world, job, 0);
+  struct sluice_handle parked = world_start(&scene->world, job, 1);
+  EXPECT_EQ(world_step(&scene->world, parked, SLUICE_OUTCOME_REJECTED), SLUICE_ACTION_PARK);
+  world_end_turn(&scene->world);
+  struct sluice_handle guard = world_guard(&scene->world, SECOND, 0);
+  scene->engine = scene->world.engine;
+  scene->job = sluice__job_find(scene->engine, job);
+  scene->running = sluice__lane_find(scene->engine, running);
+  scene->parked = sluice__lane_find(scene->engine, parked);
+  scene->guard = sluice__lane_find(scene->engine, guard);
+}
+
+/* Each does its damage to a fresh scene, which is fine without it. */
+#define EXPECT_SEEN(damage) \
+  do { \
+    struct scene scene; \
+    scene_init(&scene); \
+    EXPECT(sluice_check(scene.engine)); \
+    damage; \
+    if (sluice_check(scene.engine)) FAIL("not seen: %s", #damage); \
+    sluice_engine_free(scene.engine); \
+  } while (0)
+
+void test_check_sees_wrong_counts(void) {
+  EXPECT_SEEN(scene.engine->referenced++);
+  EXPECT_SEEN(scene.engine->deadlines--);
+  EXPECT_SEEN(scene.job->lane_count++);
+  EXPECT_SEEN(scene.job->lane_count--);
+  EXPECT_SEEN(scene.job->counts.started++);
+  EXPECT_SEEN(scene.job->counts.done++);
+  EXPECT_SEEN(scene.job->counts.abandoned++);
+  EXPECT_SEEN(scene.job->next_item++);
+  EXPECT_SEEN(scene.job->policy.items = 1);
+  EXPECT_SEEN(scene.job->policy.limit = 1);
+  EXPECT_SEEN(scene.job->is_pulling = 1);
+  EXPECT_SEEN(scene.engine->lanes.in_use++);
+  EXPECT_SEEN(scene.engine->lanes.free_slots[0] = scene.engine->lanes.free_slots[1]);
+}
+
+void test_check_sees_what_is_in_the_wrong_list(void) {
+  EXPECT_SEEN(sluice__list_unlink(&scene.running->deadline.link));
+  EXPECT_SEEN(sluice__list_unlink(&scene.guard->deadline.link));
+  EXPECT_SEEN(scene.running->deadline.list = SLUICE__LIST_READY);
+  EXPECT_SEEN(scene.running->deadline.list = SLUICE__LIST_NONE);
+  EXPECT_SEEN(sluice__list_unlink(&scene.running->deadline.link);
+              sluice__list_append(&scene.engine->ready, &scene.running->deadline.link));
+  EXPECT_SEEN(scene.guard->deadline.link.next->prev = &scene.engine->ready);
+  EXPECT_SEEN(sluice__list_unlink(&scene.job->progress));
+  EXPECT_SEEN(sluice__list_append(&scene.engine->granted, &scene.job->granted));
+  EXPECT_SEEN(scene.job->granted_end = 5);
+}
+
+void test_check_sees_states_that_do_not_fit(void) {
+  EXPECT_SEEN(scene.running->deadline.state = SLUICE__LANE_PARKED);
+  EXPECT_SEEN(scene.running->deadline.state = SLUICE__LANE_PULLING);
+  EXPECT_SEEN(scene.running->deadline.state = SLUICE__LANE_ALONE);
+  EXPECT_SEEN(scene.parked->deadline.state = SLUICE__LANE_RUNNING);
+  EXPECT_SEEN(scene.parked->deadline.kind = SLUICE__KIND_OUTLIVED); /* not in the wheel */
+  EXPECT_SEEN(scene.guard->deadline.kind = SLUICE__KIND_YIELD);
+  EXPECT_SEEN(scene.guard->deadline.flags = SLUICE_FLAG_UNREF);
+  EXPECT_SEEN(scene.running->deadline.flags = SLUICE_FLAG_UNREF);
+  EXPECT_SEEN(scene.running->attempt = 0);
+  EXPECT_SEEN(scene.running->item = 9);
+  EXPECT_SEEN(scene.guard->deadline.serial = scene.engine->serial);
+}
+
+void test_check_sees_lanes_that_are_not_their_jobs(void) {
+  EXPECT_SEEN(scene.job->first_lane = SLUICE__NO_SLOT);
+  EXPECT_SEEN(scene.job->first_lane = 100);
+  EXPECT_SEEN(scene.running->job = SLUICE__NO_SLOT);
+  EXPECT_SEEN(scene.guard->job = scene.job->slot.number);
+  EXPECT_SEEN(scene.parked->next = scene.parked->slot.number);
+  EXPECT_SEEN(scene.running->prev = SLUICE__NO_SLOT);
+  EXPECT_SEEN(scene.running->slot.generation++);
+  EXPECT_SEEN(scene.running->slot.number++);
+}
+
+void test_check_sees_times_that_cannot_be(void) {
+  EXPECT_SEEN(scene.running->deadline.due = 1);
+  EXPECT_SEEN(scene.running->deadline.due += 3600 * SECOND); /* another slot of the wheel */
+  EXPECT_SEEN(scene.engine->wheel.occupied[1] = scene.engine->wheel.occupied[2] = 0);
+  EXPECT_SEEN(scene.guard->deadline.due = SLUICE_NEVER);
+}

@@ -1,0 +1,203 @@
+#include "fuzz.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "mailbox.h"
+#include "world.h"
+
+enum { HANDLES = 16, FIRST_DOUBLE = 8, DOUBLES = SLUICE_MAILBOX_WORD_BYTES / 8 - FIRST_DOUBLE, INTS = 16 };
+
+struct player {
+  const uint8_t *at;
+  const uint8_t *end;
+  struct memory memory;
+  struct sluice_engine *engine;
+  struct sluice_mailbox mailbox;
+  struct sluice_handle handles[HANDLES]; /* seen in answers */
+  unsigned handle_count;
+  double now;
+};
+
+#define INT(name) player->mailbox.words.ints[SLUICE_WORD_##name]
+#define DOUBLE(name) player->mailbox.words.doubles[SLUICE_WORD_##name]
+
+static uint8_t take_byte(struct player *player) {
+  return player->at < player->end ? *player->at++ : 0;
+}
+
+static uint64_t take_bytes(struct player *player, int count) {
+  uint64_t value = 0;
+  while (count-- > 0) value = value << 8 | take_byte(player);
+  return value;
+}
+
+static int32_t take_int(struct player *player) {
+  static const int32_t ints[] = {0,  1,  2,  3,  4,   5,   6,   7,   8,  63,        64,       255,
+                                 -1, -2, 16, 32, 256, 257, 511, 512, -5, INT32_MIN, INT32_MAX, SLUICE_GRANT_NONE - 1};
+  uint8_t choice = take_byte(player);
+  if (choice < sizeof ints / sizeof *ints) return ints[choice];
+  return choice < 200 ? choice - 100 : (int32_t)(uint32_t)take_bytes(player, 4);
+}
+
+static double take_double(struct player *player) {
+  static const double doubles[] = {0,    -0.0, 1,    2,     3,     10,       0.5,       1e-7,  1e-300, -1,    1e3,  1e6,
+                                   1e15, 1e18, 1e19, 1e300, -1e300, NAN,      INFINITY,  -INFINITY, 4294967294.0,
+                                   4294967295.0, 4294967296.0, 1099511627775.0, 1099511627776.0, 9007199254740992.0,
+                                   9223372036854775807.0, 18446744073709551615.0, 9223372036854.775, 4.611686018427388e18};
+  uint8_t choice = take_byte(player);
+  if (choice < sizeof doubles / sizeof *doubles) return doubles[choice];
+  if (choice < 220) return (choice - 40) / 4.0;
+  uint64_t bits = take_bytes(player, 8);
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static void add(int32_t *word, int32_t value) {
+  *word = (int32_t)((uint32_t)*word + (uint32_t)value); /* wraps, as in JavaScript */
+}
+
+static void write_grant(struct player *player) {
+  uint8_t place = take_byte(player);
+  int32_t value = take_int(player);
+  if (place < 32) add(&player->mailbox.grants.next_item[place % 8], value);
+  else if (place < 64) player->mailbox.grants.next_item[place % SLUICE_GRANT_JOBS] = value;
+  else if (place < 128) add(&player->mailbox.grants.item[place % 16], value);
+  else player->mailbox.grants.item[place * 4 % SLUICE_GRANT_LANES] = value;
+}
+
+/* As a lane that was granted its next item. */
+static void move_on(struct player *player) {
+  uint32_t job = take_byte(player) % 8u, lane = take_byte(player) % 16u;
+  player->mailbox.grants.item[lane] = player->mailbox.grants.next_item[job];
+  add(&player->mailbox.grants.next_item[job], 1);
+}
+
+static void write_handle(struct player *player) {
+  uint8_t choice = take_byte(player);
+  struct sluice_handle handle = player->handles[choice / 2 % HANDLES];
+  INT(LANE) = (int32_t)handle.slot;
+  INT(LANE_GENERATION) = (int32_t)handle.generation;
+  if (choice % 2 == 0) return;
+  INT(JOB) = (int32_t)handle.slot;
+  INT(JOB_GENERATION) = (int32_t)handle.generation;
+}
+
+/* A policy that is valid, most of the time. */
+static void write_policy(struct player *player) {
+  static const double durations[] = {INFINITY, 0, 1, 10, 1000, 0.001, 1e10, INFINITY};
+  INT(SOURCE) = take_byte(player) % 3;
+  INT(FLAGS) = take_byte(player) % 8;
+  INT(BACKOFF) = take_byte(player) % 3;
+  INT(JITTER) = take_byte(player) % 2;
+  uint8_t items = take_byte(player);
+  DOUBLE(ITEMS) = INT(SOURCE) != SLUICE_SOURCE_INDEXED && items % 2 == 0 ? INFINITY : items;
+  DOUBLE(LIMIT) = 1 + take_byte(player) % 9;
+  DOUBLE(RETRIES) = take_byte(player) % 5;
+  DOUBLE(TIMEOUT) = durations[take_byte(player) % 8];
+  DOUBLE(TOTAL_TIMEOUT) = durations[take_byte(player) % 8];
+  DOUBLE(YIELD_AFTER) = durations[take_byte(player) % 8];
+  DOUBLE(DELAY) = durations[take_byte(player) % 8];
+  DOUBLE(MAX_DELAY) = durations[take_byte(player) % 8];
+  DOUBLE(FACTOR) = 1 + take_byte(player) / 64.0;
+}
+
+static void write_time(struct player *player) {
+  static const double spans[] = {0, 0, 1, 1e3, 1e6, 5e6, 1e7, 1e9};
+  uint8_t choice = take_byte(player);
+  double next = DOUBLE(NEXT_EXPIRY);
+  if (choice < 128) player->now += spans[choice % 8];
+  else if (next > player->now && next < 1e18) player->now = next;
+  DOUBLE(NOW) = player->now;
+  DOUBLE(SPAN) = spans[choice / 8 % 8];
+}
+
+static void remember(struct player *player) {
+  player->handles[player->handle_count++ % HANDLES] =
+      (struct sluice_handle){(uint32_t)INT(LANE), (uint32_t)INT(LANE_GENERATION)};
+  player->handles[player->handle_count++ % HANDLES] =
+      (struct sluice_handle){(uint32_t)INT(JOB), (uint32_t)INT(JOB_GENERATION)};
+}
+
+static void call(struct player *player, enum sluice_operation operation) {
+  struct sluice_mailbox before = player->mailbox;
+  struct sluice_usage usage, usage_before;
+  sluice_measure(player->engine, &usage_before);
+  sluice_mailbox_call(player->engine, &player->mailbox, operation);
+  EXPECT(sluice_check(player->engine));
+  sluice_measure(player->engine, &usage);
+  EXPECT_EQ(usage.memory, player->memory.in_use);
+  int32_t action = INT(ACTION);
+  if (action >= 0) {
+    EXPECT(action <= SLUICE_ACTION_FAIL);
+    remember(player);
+    return;
+  }
+  EXPECT(action >= SLUICE_EFULL && operation != SLUICE_OPERATION_NEXT);
+  before.words.ints[SLUICE_WORD_ACTION] = action;
+  EXPECT(memcmp(&before, &player->mailbox, sizeof before) == 0);
+  EXPECT(usage.jobs == usage_before.jobs && usage.lanes == usage_before.lanes);
+}
+
+static void play(struct player *player) {
+  uint8_t command = take_byte(player);
+  switch (command % 16) {
+    case 0:
+      player->mailbox.words.ints[take_byte(player) % INTS] = take_int(player);
+      break;
+    case 1:
+      player->mailbox.words.doubles[FIRST_DOUBLE + take_byte(player) % DOUBLES] = take_double(player);
+      break;
+    case 2:
+      write_grant(player);
+      break;
+    case 3:
+      move_on(player);
+      break;
+    case 4:
+    case 5:
+      write_handle(player);
+      break;
+    case 6:
+      write_policy(player);
+      call(player, SLUICE_OPERATION_OPEN);
+      break;
+    case 7:
+    case 8:
+      write_time(player);
+      call(player, (enum sluice_operation)(SLUICE_OPERATION_OBSERVE + command / 16 % 5));
+      break;
+    case 9:
+    case 10:
+    case 11:
+      INT(OUTCOME) = 1 + command / 16 % 5;
+      call(player, SLUICE_OPERATION_STEP);
+      break;
+    case 12:
+      call(player, (enum sluice_operation)take_int(player));
+      break;
+    case 13:
+      call(player, SLUICE_OPERATION_NEXT);
+      break;
+    case 14:
+      call(player, SLUICE_OPERATION_JOIN);
+      break;
+    default:
+      call(player, (enum sluice_operation)(command / 16));
+  }
+}
+
+void fuzz_mailbox_traffic(const uint8_t *bytes, size_t size) {
+  static struct player players;
+  struct player *player = &players;
+  memset(player, 0, sizeof *player);
+  player->at = bytes;
+  player->end = bytes + size;
+  memory_init(&player->memory);
+  player->engine = sluice_engine_new(&player->memory.allocator, 1);
+  sluice_share_grants(player->engine, &player->mailbox.grants);
+  while (player->at < player->end) play(player);
+  sluice_engine_free(player->engine);
+  EXPECT_EQ(player->memory.in_use, 0);
+}

@@ -1,0 +1,171 @@
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *allocate(void *user, size_t size) {
+  struct memory *memory = user;
+  uint64_t call = memory->calls++;
+  if (call >= memory->fails_from && call - memory->fails_from < memory->fails_for) return NULL;
+  memory->in_use += size;
+  void *block = malloc(size);
+  if (block == NULL) FAIL("the test itself is out of memory");
+  memset(block, 0xa5, size); /* what is returned is not cleared: nothing may rely on it */
+  return block;
+}
+
+static void release(void *user, void *block, size_t size) {
+  struct memory *memory = user;
+  EXPECT(memory->in_use >= size);
+  memory->in_use -= size;
+  memset(block, 0x5a, size);
+  free(block);
+}
+
+void memory_init(struct memory *memory) {
+  memset(memory, 0, sizeof *memory);
+  memory->allocator = (struct sluice_allocator){allocate, release, memory};
+  memory->fails_from = UINT64_MAX;
+}
+
+void world_init(struct world *world) {
+  memset(world, 0, sizeof *world);
+  memory_init(&world->memory);
+  world->now = SECOND;
+  world->engine = sluice_engine_new(&world->memory.allocator, test_seed);
+  EXPECT(world->engine != NULL);
+  sluice_turn_end(world->engine, world->now, 0);
+  world_check(world);
+}
+
+void world_fini(struct world *world) {
+  world_check(world);
+  sluice_engine_free(world->engine);
+  world->engine = NULL;
+  EXPECT_EQ(world->memory.in_use, 0);
+}
+
+void world_check(const struct world *world) {
+  EXPECT(sluice_check(world->engine));
+}
+
+struct sluice_policy policy_of(uint64_t items, uint32_t limit) {
+  return (struct sluice_policy){
+      .items = items,
+      .timeout = SLUICE_NEVER,
+      .total_timeout = SLUICE_NEVER,
+      .yield_after = SLUICE_NEVER,
+      .backoff = {.delay = 100 * MS,
+                  .max_delay = SLUICE_NEVER,
+                  .factor = 1,
+                  .kind = SLUICE_BACKOFF_LINEAR,
+                  .jitter = SLUICE_JITTER_NONE},
+      .limit = limit,
+      .source = items == SLUICE_UNKNOWN ? SLUICE_SOURCE_SYNC : SLUICE_SOURCE_INDEXED,
+  };
+}
+
+struct sluice_handle world_open(struct world *world, const struct sluice_policy *policy) {
+  EXPECT_EQ(sluice_open(world->engine, policy, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.job;
+}
+
+enum sluice_action world_join(struct world *world, struct sluice_handle job) {
+  EXPECT_EQ(sluice_join(world->engine, job, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.action;
+}
+
+struct sluice_handle world_start(struct world *world, struct sluice_handle job, uint64_t item) {
+  world_join(world, job);
+  EXPECT_START(world, item, 1);
+  return world->decision.lane;
+}
+
+enum sluice_action world_step(struct world *world, struct sluice_handle lane, enum sluice_outcome outcome) {
+  EXPECT_EQ(sluice_step(world->engine, lane, outcome, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.action;
+}
+
+void world_abort(struct world *world, struct sluice_handle job) {
+  EXPECT_EQ(sluice_abort(world->engine, job, &world->decision), SLUICE_OK);
+  world_check(world);
+}
+
+void world_late(struct world *world, struct sluice_handle job) {
+  EXPECT_EQ(sluice_late(world->engine, job), SLUICE_OK);
+  world_check(world);
+}
+
+struct sluice_counts world_count(struct world *world, struct sluice_handle job) {
+  EXPECT_EQ(sluice_count(world->engine, job, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.counts;
+}
+
+struct sluice_handle world_guard(struct world *world, uint64_t duration, uint32_t flags) {
+  EXPECT_EQ(sluice_guard(world->engine, duration, flags, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.lane;
+}
+
+struct sluice_handle world_sleep(struct world *world, uint64_t duration, uint32_t flags) {
+  EXPECT_EQ(sluice_sleep(world->engine, duration, flags, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.lane;
+}
+
+void world_release(struct world *world, struct sluice_handle lane) {
+  EXPECT_EQ(sluice_release(world->engine, lane), SLUICE_OK);
+  world_check(world);
+}
+
+uint32_t world_observe(struct world *world, uint64_t now) {
+  uint32_t stride = sluice_observe(world->engine, now);
+  EXPECT(stride >= 1);
+  world_check(world);
+  return stride;
+}
+
+void world_share_grants(struct world *world) {
+  sluice_share_grants(world->engine, &world->grants);
+}
+
+void world_begin_turn(struct world *world) {
+  sluice_turn_begin(world->engine);
+  world_check(world);
+}
+
+void world_end_turn(struct world *world) {
+  sluice_turn_end(world->engine, world->now, 0);
+  world_check(world);
+}
+
+void world_expire(struct world *world, uint64_t hold) {
+  sluice_expire(world->engine, world->now, hold);
+  world_check(world);
+}
+
+void world_judge(struct world *world) {
+  sluice_judge(world->engine, world->now);
+  world_check(world);
+}
+
+enum sluice_event world_next(struct world *world) {
+  sluice_next(world->engine, &world->decision);
+  world_check(world);
+  return world->decision.event;
+}
+
+void world_pass(struct world *world, uint64_t duration) {
+  world_end_turn(world);
+  world->now += duration;
+  world_expire(world, 0);
+  world_judge(world);
+}
+
+int same_handle(struct sluice_handle a, struct sluice_handle b) {
+  return a.slot == b.slot && a.generation == b.generation;
+}
