@@ -34,6 +34,7 @@
       'xcode_settings': {'GCC_C_LANGUAGE_STANDARD': 'c11'},
       'sources': [
         'src/core/backoff.c',
+        'src/core/check.c',
         'src/core/engine.c',
         'src/core/err.c',
         'src/core/job.c',

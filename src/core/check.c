@@ -68,8 +68,8 @@ static int check_state(const struct sluice__job *job, const struct sluice__lane 
       return job->policy.source == SLUICE_SOURCE_ASYNC && !is_armed;
     case SLUICE__LANE_PARKED:
       if (lane->attempt == 0) return is_armed && kind == SLUICE__KIND_YIELD;
-      return has_taken_item(job, lane) && (!is_armed || kind == SLUICE__KIND_BACKOFF ||
-                                           kind == SLUICE__KIND_OUTLIVED || kind == SLUICE__KIND_YIELD);
+      return has_taken_item(job, lane) &&
+             (!is_armed || kind == SLUICE__KIND_BACKOFF || kind == SLUICE__KIND_OUTLIVED || kind == SLUICE__KIND_YIELD);
     default:
       return 0;
   }

@@ -21,9 +21,8 @@ struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator
   sluice__slab_init(&engine->jobs, &engine->mem, sizeof(struct sluice__job));
   sluice__rng_init(&engine->rng, seed);
   sluice__wheel_init(&engine->wheel);
-  struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final,    &engine->yielded,
-                                  &engine->ready,   &engine->dirty, &engine->reporting,
-                                  &engine->granted};
+  struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final,     &engine->yielded,
+                                  &engine->ready,   &engine->dirty, &engine->reporting, &engine->granted};
   /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers, and it is their number that counts */
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) sluice__list_init(lists[i]);
   engine->stride = 1;

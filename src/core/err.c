@@ -3,7 +3,7 @@
 const char *sluice_error_name(int error) {
   switch (error) {
 #define SLUICE_ERROR_NAME(name, number, text) \
-  case number:                                \
+  case number: \
     return #name;
     SLUICE_ERRORS(SLUICE_ERROR_NAME)
 #undef SLUICE_ERROR_NAME

@@ -78,12 +78,12 @@ struct sluice__job {
   struct sluice_policy policy;
   struct sluice_counts counts;
   uint64_t next_item;
-  uint64_t granted_end;   /* 0: no run of items is granted */
-  uint64_t granted_start; /* next_item when the first run in this turn was */
+  uint64_t granted_end;    /* 0: no run of items is granted */
+  uint64_t granted_start;  /* next_item when the first run in this turn was */
   uint32_t granted_serial; /* the engine's `serial` then: as many are set aside as items are granted */
-  uint32_t first_lane; /* SLUICE__NO_SLOT: none */
+  uint32_t first_lane;     /* SLUICE__NO_SLOT: none */
   uint32_t lane_count;
-  uint32_t blocked; /* as in a lane, for `total` */
+  uint32_t blocked;   /* as in a lane, for `total` */
   uint8_t is_pulling; /* ASYNC: a lane waits for the source, or is parked until it may */
   uint8_t is_exhausted;
 };

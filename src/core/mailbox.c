@@ -180,8 +180,8 @@ static int wait_alone(struct sluice_engine *engine, struct sluice_mailbox *mailb
   uint64_t duration;
   if (!read_duration(DOUBLE(TIMEOUT), &duration)) return SLUICE_EINVAL;
   uint32_t flags = (uint32_t)INT(FLAGS);
-  int error = is_sleep ? sluice_sleep(engine, duration, flags, &decision)
-                       : sluice_guard(engine, duration, flags, &decision);
+  int error =
+      is_sleep ? sluice_sleep(engine, duration, flags, &decision) : sluice_guard(engine, duration, flags, &decision);
   if (error == SLUICE_OK) write_lane(mailbox, decision.lane);
   return error;
 }
@@ -243,7 +243,8 @@ static int call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, en
   }
 }
 
-void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
+void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *mailbox,
+                         enum sluice_operation operation) {
   int error;
   switch (operation) {
     case SLUICE_OPERATION_STEP:

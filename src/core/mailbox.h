@@ -15,46 +15,46 @@ extern "C" {
 #endif
 
 /* name, index as a 32-bit word. Signed in JavaScript; handles are the same 32 bits. */
-#define SLUICE_MAILBOX_INTS(X)                                                       \
-  X(LANE, 0)      /* in: a lane's handle; out: the lane of the answer */              \
-  X(LANE_GENERATION, 1)                                                              \
-  X(OUTCOME, 2)   /* in: enum sluice_outcome */                                       \
-  X(ACTION, 3)    /* out: enum sluice_action, or a negative enum sluice_error */      \
-  X(ITEM, 4)      /* out: the item, or -1 where it needs the double ITEM_WIDE */      \
-  X(ATTEMPT, 5)   /* out */                                                          \
-  X(JOB, 6)       /* in, and out */                                                  \
-  X(JOB_GENERATION, 7)                                                               \
-  X(EVENT, 8)     /* out: enum sluice_event */                                        \
-  X(FLAGS, 9)     /* in: enum sluice_flag */                                          \
-  X(SOURCE, 10)   /* in: enum sluice_source */                                        \
-  X(BACKOFF, 11)  /* in: enum sluice_backoff_kind */                                  \
-  X(JITTER, 12)   /* in: enum sluice_jitter */                                        \
-  X(GRANTED, 13)  /* out: START: the end of the granted run; 0: none */               \
-  X(STRIDE, 14)   /* out: how many steps until the next OBSERVE */                    \
-  X(WAITING, 15)  /* out, of the time operations: 1: NEXT has something; 2: JUDGE or TURN_BEGIN */
+#define SLUICE_MAILBOX_INTS(X) \
+  X(LANE, 0) /* in: a lane's handle; out: the lane of the answer */ \
+  X(LANE_GENERATION, 1) \
+  X(OUTCOME, 2) /* in: enum sluice_outcome */ \
+  X(ACTION, 3)  /* out: enum sluice_action, or a negative enum sluice_error */ \
+  X(ITEM, 4)    /* out: the item, or -1 where it needs the double ITEM_WIDE */ \
+  X(ATTEMPT, 5) /* out */ \
+  X(JOB, 6)     /* in, and out */ \
+  X(JOB_GENERATION, 7) \
+  X(EVENT, 8)    /* out: enum sluice_event */ \
+  X(FLAGS, 9)    /* in: enum sluice_flag */ \
+  X(SOURCE, 10)  /* in: enum sluice_source */ \
+  X(BACKOFF, 11) /* in: enum sluice_backoff_kind */ \
+  X(JITTER, 12)  /* in: enum sluice_jitter */ \
+  X(GRANTED, 13) /* out: START: the end of the granted run; 0: none */ \
+  X(STRIDE, 14)  /* out: how many steps until the next OBSERVE */ \
+  X(WAITING, 15) /* out, of the time operations: 1: NEXT has something; 2: JUDGE or TURN_BEGIN */
 
 /* name, index as a 64-bit double. Durations are milliseconds, rounded up to nanoseconds; infinity is never. */
-#define SLUICE_MAILBOX_DOUBLES(X)                                           \
-  X(ITEM_WIDE, 8)                                                          \
-  X(ITEMS, 9)    /* in: infinity is unknown */                              \
-  X(LIMIT, 10)   /* in: infinity is unlimited */                            \
-  X(RETRIES, 11) /* in: infinity is unlimited */                            \
-  X(TIMEOUT, 12) /* in: also a guard's, and a sleep's duration */           \
-  X(TOTAL_TIMEOUT, 13)                                                     \
-  X(YIELD_AFTER, 14)                                                       \
-  X(DELAY, 15)                                                             \
-  X(FACTOR, 16)                                                            \
-  X(MAX_DELAY, 17)                                                         \
-  X(ELAPSED, 18) /* out, with LOOP_BLOCKED: milliseconds */                 \
-  X(LOOP_BLOCKED, 19)                                                      \
-  X(STARTED, 20) /* out: the counts */                                      \
-  X(DONE, 21)                                                              \
-  X(FAILED, 22)                                                            \
-  X(RETRIED, 23)                                                           \
-  X(TIMED_OUT, 24)                                                         \
-  X(ABANDONED, 25)                                                         \
-  X(NOW, 26)  /* in: of the time operations: nanoseconds since any start */  \
-  X(SPAN, 27) /* in: `busy` of TURN_END, `hold` of EXPIRE: nanoseconds */    \
+#define SLUICE_MAILBOX_DOUBLES(X) \
+  X(ITEM_WIDE, 8) \
+  X(ITEMS, 9)    /* in: infinity is unknown */ \
+  X(LIMIT, 10)   /* in: infinity is unlimited */ \
+  X(RETRIES, 11) /* in: infinity is unlimited */ \
+  X(TIMEOUT, 12) /* in: also a guard's, and a sleep's duration */ \
+  X(TOTAL_TIMEOUT, 13) \
+  X(YIELD_AFTER, 14) \
+  X(DELAY, 15) \
+  X(FACTOR, 16) \
+  X(MAX_DELAY, 17) \
+  X(ELAPSED, 18) /* out, with LOOP_BLOCKED: milliseconds */ \
+  X(LOOP_BLOCKED, 19) \
+  X(STARTED, 20) /* out: the counts */ \
+  X(DONE, 21) \
+  X(FAILED, 22) \
+  X(RETRIED, 23) \
+  X(TIMED_OUT, 24) \
+  X(ABANDONED, 25) \
+  X(NOW, 26)         /* in: of the time operations: nanoseconds since any start */ \
+  X(SPAN, 27)        /* in: `busy` of TURN_END, `hold` of EXPIRE: nanoseconds */ \
   X(NEXT_EXPIRY, 28) /* out: nanoseconds; infinity is never */
 
 #define SLUICE_MAILBOX_WORD_BYTES 256
@@ -68,20 +68,20 @@ enum sluice_word {
 /* name, number, call. What each reads and answers is what its call in sluice.h takes and gives. The last ones belong to
  * a driver: they are operations so that a recorded run can be replayed whole. */
 #define SLUICE_MAILBOX_OPERATIONS(X) \
-  X(OPEN, 1)                         \
-  X(JOIN, 2)                         \
-  X(STEP, 3)                         \
-  X(NEXT, 4)                         \
-  X(ABORT, 5)                        \
-  X(LATE, 6)                         \
-  X(COUNT, 7)                        \
-  X(GUARD, 8)                        \
-  X(SLEEP, 9)                        \
-  X(RELEASE, 10)                     \
-  X(OBSERVE, 11)                     \
-  X(TURN_BEGIN, 12)                  \
-  X(TURN_END, 13)                    \
-  X(EXPIRE, 14)                      \
+  X(OPEN, 1) \
+  X(JOIN, 2) \
+  X(STEP, 3) \
+  X(NEXT, 4) \
+  X(ABORT, 5) \
+  X(LATE, 6) \
+  X(COUNT, 7) \
+  X(GUARD, 8) \
+  X(SLEEP, 9) \
+  X(RELEASE, 10) \
+  X(OBSERVE, 11) \
+  X(TURN_BEGIN, 12) \
+  X(TURN_END, 13) \
+  X(EXPIRE, 14) \
   X(JUDGE, 15)
 
 enum sluice_operation {
@@ -100,8 +100,8 @@ struct sluice_mailbox {
   struct sluice_grants grants;
 };
 
-/* Carries out one operation. The answer is in ACTION: 0 or an action, or a negative error; then nothing has happened and
- * no other word is written. An unknown operation is SLUICE_EINVAL. */
+/* Carries out one operation. The answer is in ACTION: 0 or an action, or a negative error; then nothing has happened
+ * and no other word is written. An unknown operation is SLUICE_EINVAL. */
 void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation);
 
 /* The one that is called for every event; the same as sluice_mailbox_call(..., SLUICE_OPERATION_STEP). */

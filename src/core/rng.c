@@ -29,7 +29,8 @@ uint64_t sluice__rng_next(struct sluice__rng *rng) {
 
 uint64_t sluice__rng_up_to(struct sluice__rng *rng, uint64_t bound) {
   if (bound == UINT64_MAX) return sluice__rng_next(rng);
-  /* Draw under a mask of as many bits as the bound has, until the draw is not above it: two draws on average at worst. */
+  /* Draw under a mask of as many bits as the bound has, until the draw is not above it: two draws on average at worst.
+   */
   uint64_t mask = bound;
   for (int shift = 1; shift < 64; shift *= 2) mask |= mask >> shift;
   uint64_t draw;

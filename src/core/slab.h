@@ -4,7 +4,8 @@
  * generation is odd while it is in use and moves on when it is given out and when it is taken back, so that a stale
  * handle never matches. (It wraps after 2^31 uses of one slot.)
  *
- * Every slot begins with struct sluice__slot; the slab owns nothing else of it. */
+ * Every slot begins with struct sluice__slot. The slab owns nothing else of it while it is in use, and all of it while
+ * it is free: there the free slots are strung together, so that a slot costs its size and no more. */
 #ifndef SLUICE_SLAB_H
 #define SLUICE_SLAB_H
 
@@ -19,6 +20,11 @@ struct sluice__slot {
   uint32_t generation;
 };
 
+struct sluice__free_slot {
+  struct sluice__slot slot;
+  uint32_t next; /* slot number */
+};
+
 struct sluice__slab {
   struct sluice__mem *mem;
   char **chunks;
@@ -26,7 +32,7 @@ struct sluice__slab {
   uint32_t chunk_room; /* of `chunks` */
   uint32_t in_use;
   uint32_t free_count;
-  uint32_t *free_slots; /* a stack with room for every slot there is */
+  uint32_t first_free; /* a stack through the free slots themselves */
   uint32_t slot_size;
 };
 
@@ -59,8 +65,7 @@ static inline struct sluice__slot *sluice__slab_at(const struct sluice__slab *sl
 
 /* What the slab has taken from its allocator, in bytes. */
 static inline uint64_t sluice__slab_memory(const struct sluice__slab *slab) {
-  uint64_t tables = (uint64_t)slab->chunk_room * (sizeof(char *) + SLUICE__CHUNK_SLOTS * sizeof(uint32_t));
-  return tables + (uint64_t)sluice__slab_room(slab) * slab->slot_size;
+  return (uint64_t)slab->chunk_room * sizeof(char *) + (uint64_t)sluice__slab_room(slab) * slab->slot_size;
 }
 
 /* NULL where the handle is stale or was never given out. */

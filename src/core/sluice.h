@@ -39,10 +39,10 @@ extern "C" {
 #define SLUICE_ITEM_MAX (((uint64_t)1 << 40) - 1)
 #define SLUICE_ATTEMPT_MAX (((uint32_t)1 << 24) - 1)
 
-#define SLUICE_ERRORS(X)                                            \
-  X(EINVAL, -1, "an argument is out of its range")                  \
-  X(ENOMEM, -2, "the allocator returned NULL")                      \
-  X(ESTALE, -3, "the handle names nothing that is open")            \
+#define SLUICE_ERRORS(X) \
+  X(EINVAL, -1, "an argument is out of its range") \
+  X(ENOMEM, -2, "the allocator returned NULL") \
+  X(ESTALE, -3, "the handle names nothing that is open") \
   X(ESTATE, -4, "the lane is not in a state that allows this call") \
   X(EFULL, -5, "no slot is left")
 

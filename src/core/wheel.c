@@ -22,8 +22,8 @@
  * - Slots are not sorted. What is due is sorted once, when it leaves: arming order is nearly sorted, and the merge sort
  *   is linear on that.
  *
- * The trap: a slot's bit and `earliest` may be stale after a removal. Bits are only ever cleared here, on a list seen to
- * be empty; a stale `earliest` is too early, never too late, costs one wake-up and is then made exact. */
+ * The trap: a slot's bit and `earliest` may be stale after a removal. Bits are only ever cleared here, on a list seen
+ * to be empty; a stale `earliest` is too early, never too late, costs one wake-up and is then made exact. */
 #include "wheel.h"
 
 #include <assert.h>

@@ -25,8 +25,8 @@ struct sluice__wheel_slot {
 };
 
 struct sluice__wheel {
-  uint64_t tick;                             /* every deadline in the wheel has due >> SLUICE__TICK_BITS >= tick */
-  uint64_t occupied[SLUICE__WHEEL_LEVELS];   /* a bit per slot; set while its list is not empty, or lately was */
+  uint64_t tick;                           /* every deadline in the wheel has due >> SLUICE__TICK_BITS >= tick */
+  uint64_t occupied[SLUICE__WHEEL_LEVELS]; /* a bit per slot; set while its list is not empty, or lately was */
   struct sluice__wheel_slot slots[SLUICE__WHEEL_LEVELS][SLUICE__WHEEL_SLOTS];
 };
 

@@ -56,7 +56,7 @@ void test_check_sees_wrong_counts(void) {
   EXPECT_SEEN(scene.job->policy.limit = 1);
   EXPECT_SEEN(scene.job->is_pulling = 1);
   EXPECT_SEEN(scene.engine->lanes.in_use++);
-  EXPECT_SEEN(scene.engine->lanes.free_slots[0] = scene.engine->lanes.free_slots[1]);
+  EXPECT_SEEN(scene.engine->lanes.first_free = scene.running->slot.number);
 }
 
 void test_check_sees_what_is_in_the_wrong_list(void) {

@@ -33,7 +33,7 @@ static uint64_t take_bytes(struct player *player, int count) {
 }
 
 static int32_t take_int(struct player *player) {
-  static const int32_t ints[] = {0,  1,  2,  3,  4,   5,   6,   7,   8,  63,        64,       255,
+  static const int32_t ints[] = {0,  1,  2,  3,  4,   5,   6,   7,   8,  63,        64,        255,
                                  -1, -2, 16, 32, 256, 257, 511, 512, -5, INT32_MIN, INT32_MAX, SLUICE_GRANT_NONE - 1};
   uint8_t choice = take_byte(player);
   if (choice < sizeof ints / sizeof *ints) return ints[choice];
@@ -41,10 +41,36 @@ static int32_t take_int(struct player *player) {
 }
 
 static double take_double(struct player *player) {
-  static const double doubles[] = {0,    -0.0, 1,    2,     3,     10,       0.5,       1e-7,  1e-300, -1,    1e3,  1e6,
-                                   1e15, 1e18, 1e19, 1e300, -1e300, NAN,      INFINITY,  -INFINITY, 4294967294.0,
-                                   4294967295.0, 4294967296.0, 1099511627775.0, 1099511627776.0, 9007199254740992.0,
-                                   9223372036854775807.0, 18446744073709551615.0, 9223372036854.775, 4.611686018427388e18};
+  static const double doubles[] = {0,
+                                   -0.0,
+                                   1,
+                                   2,
+                                   3,
+                                   10,
+                                   0.5,
+                                   1e-7,
+                                   1e-300,
+                                   -1,
+                                   1e3,
+                                   1e6,
+                                   1e15,
+                                   1e18,
+                                   1e19,
+                                   1e300,
+                                   -1e300,
+                                   NAN,
+                                   INFINITY,
+                                   -INFINITY,
+                                   4294967294.0,
+                                   4294967295.0,
+                                   4294967296.0,
+                                   1099511627775.0,
+                                   1099511627776.0,
+                                   9007199254740992.0,
+                                   9223372036854775807.0,
+                                   18446744073709551615.0,
+                                   9223372036854.775,
+                                   4.611686018427388e18};
   uint8_t choice = take_byte(player);
   if (choice < sizeof doubles / sizeof *doubles) return doubles[choice];
   if (choice < 220) return (choice - 40) / 4.0;

@@ -292,6 +292,24 @@ void test_grants_progress_tells_each_change_once(void) {
   world_fini(&world);
 }
 
+void test_grants_progress_tells_of_what_was_only_taken(void) {
+  struct world world;
+  world_init_granting(&world);
+  struct sluice_policy policy = policy_of(1000, 1);
+  policy.flags = SLUICE_FLAG_PROGRESS;
+  struct sluice_handle job = world_open(&world, &policy);
+  struct sluice_handle lane = world_start(&world, job, 0);
+  world_step(&world, lane, SLUICE_OUTCOME_FULFILLED);
+  world_judge(&world);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_PROGRESS);
+  take(&world, job, lane);
+  world_end_turn(&world);
+  world_judge(&world);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_PROGRESS);
+  EXPECT_EQ(world.decision.counts.done, 2);
+  world_fini(&world);
+}
+
 /* First attempts in a run are tied in the order of their items, however they were started. */
 static void check_ties(uint64_t timeout) {
   enum { LANES = 8 };
@@ -380,7 +398,8 @@ void test_grants_stop_where_items_need_more_than_31_bits(void) {
 }
 
 void test_grants_words_that_make_no_sense_grant_nothing(void) {
-  static const int32_t forged[] = {INT32_MIN, -1, 0, 1, 2, 33, 34, 1000, 1001, SLUICE_GRANT_NONE - 1, SLUICE_GRANT_NONE};
+  static const int32_t forged[] = {INT32_MIN,        -1, 0, 1, 2, 33, 34, 1000, 1001, SLUICE_GRANT_NONE - 1,
+                                   SLUICE_GRANT_NONE};
   enum { FORGED = sizeof forged / sizeof *forged };
   for (int i = 0; i < FORGED; i++) {
     for (int k = 0; k < FORGED; k++) {

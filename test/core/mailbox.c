@@ -333,7 +333,7 @@ void test_mailbox_an_unknown_operation_is_an_error(void) {
 void test_mailbox_an_error_writes_no_other_word(void) {
   struct box *box = box_new();
   for (int operation = 0; operation <= SLUICE_OPERATION_JUDGE + 1; operation++) {
-    if (operation == SLUICE_OPERATION_NEXT) continue; /* never fails */
+    if (operation == SLUICE_OPERATION_NEXT) continue;             /* never fails */
     memset(&box->mailbox.words, 0xff, sizeof box->mailbox.words); /* -1 and NaN */
     union sluice_words before = box->mailbox.words;
     EXPECT(call(box, (enum sluice_operation)operation) < 0);

@@ -137,7 +137,7 @@ void test_oom_each_allocation_may_fail(void) {
   run_init(&whole);
   play(&whole);
   uint64_t allocations = whole.memory.calls;
-  EXPECT(allocations > 20);
+  EXPECT(allocations > 12);
   for (uint64_t failing = 0; failing < allocations; failing++) {
     run_init(&run);
     run.memory.fails_from = failing;

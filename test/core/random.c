@@ -34,7 +34,7 @@ struct twin_job {
   uint64_t stamp; /* of the total timeout */
   int is_pulling; /* a lane pulls, or is parked before it may */
   int is_exhausted;
-  int is_told;     /* EVENT_PROGRESS has come, with these: */
+  int is_told; /* EVENT_PROGRESS has come, with these: */
   struct sluice_counts told;
   struct sluice_counts counts;
 };
@@ -127,7 +127,8 @@ static void begin_next(struct twin *twin, struct twin_lane *lane) {
   lane->attempt = 1;
   job->counts.started++;
   begin(twin, lane);
-  if (job->policy.source == SLUICE_SOURCE_SYNC && lane->item >= job->length) settle(twin, lane, SLUICE_OUTCOME_EXHAUSTED);
+  if (job->policy.source == SLUICE_SOURCE_SYNC && lane->item >= job->length)
+    settle(twin, lane, SLUICE_OUTCOME_EXHAUSTED);
 }
 
 static void expect_rest(struct twin *twin, struct twin_lane *lane) {
@@ -218,7 +219,8 @@ static int moves_on(struct twin *twin, struct twin_lane *lane) {
   lane->duration = job->policy.timeout;
   lane->stamp = UNSTAMPED;
   twin->world.grants.item[lane->handle.slot] = (*word)++;
-  if (job->policy.source == SLUICE_SOURCE_SYNC && lane->item >= job->length) settle(twin, lane, SLUICE_OUTCOME_EXHAUSTED);
+  if (job->policy.source == SLUICE_SOURCE_SYNC && lane->item >= job->length)
+    settle(twin, lane, SLUICE_OUTCOME_EXHAUSTED);
   return 1;
 }
 
@@ -285,8 +287,8 @@ static void join(struct twin *twin, int number) {
 }
 
 static uint64_t any_duration(struct twin *twin) {
-  static const uint64_t durations[] = {SLUICE_NEVER, SLUICE_NEVER - 1, 0,           1,           999,
-                                       MS,           2 * MS,           100 * MS,    SECOND,      SECOND,
+  static const uint64_t durations[] = {SLUICE_NEVER, SLUICE_NEVER - 1, 0,           1,      999,
+                                       MS,           2 * MS,           100 * MS,    SECOND, SECOND,
                                        10 * SECOND,  3600 * SECOND,    SLUICE_NEVER};
   uint64_t duration = durations[up_to(twin, sizeof durations / sizeof *durations - 1)];
   return one_in(twin, 3) ? up_to(twin, SECOND) : duration;

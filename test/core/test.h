@@ -11,8 +11,7 @@ extern uint64_t test_seed;
 extern uint64_t test_rounds;
 
 /* Prints "file:line: message" and ends the test. */
-_Noreturn void test_fail(const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+_Noreturn void test_fail(const char *file, int line, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void test_expect_equal(const char *file, int line, const char *expression, uint64_t actual, uint64_t expected);
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)

@@ -134,6 +134,7 @@
   X(grants_a_join_inside_a_run_takes_the_next_item) \
   X(grants_an_abort_counts_what_was_taken) \
   X(grants_progress_tells_each_change_once) \
+  X(grants_progress_tells_of_what_was_only_taken) \
   X(grants_ties_go_by_the_items) \
   X(grants_ties_without_time_go_by_the_items) \
   X(grants_ties_go_by_the_items_whoever_notices) \

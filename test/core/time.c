@@ -316,7 +316,7 @@ void test_time_tells_how_long_the_loop_was_blocked(void) {
   struct world world;
   world_init(&world);
   start_timed(&world, 100 * MS);
-  sluice_turn_end(world.engine, world.now, 50 * MS); /* the turn it was armed in does not count */
+  sluice_turn_end(world.engine, world.now, 50 * MS);           /* the turn it was armed in does not count */
   sluice_turn_end(world.engine, world.now += 10 * MS, 4 * MS); /* not a block */
   sluice_turn_end(world.engine, world.now += 10 * MS, 8 * MS);
   sluice_turn_end(world.engine, world.now += 50 * MS, 40 * MS);

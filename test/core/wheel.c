@@ -166,7 +166,8 @@ void test_wheel_agrees_with_its_twin(void) {
   }
 }
 
-/* As a driver does: sleep until next(), expire, and again. Then the number of idle wake-ups is bounded by the removals. */
+/* As a driver does: sleep until next(), expire, and again. Then the number of idle wake-ups is bounded by the removals.
+ */
 void test_wheel_wakes_up_only_for_what_is_due_or_was_removed(void) {
   static struct twin twin;
   struct sluice__rng rng;
