@@ -2,7 +2,7 @@
 
 const { Job } = require('./job');
 const options = require('./options');
-const { sourceOf } = require('./source');
+const { markElementsHandled, sourceOf } = require('./source');
 
 const KEYS = new Set(['timeout', 'retry', 'onProgress', 'discard', 'yieldAfter', ...options.COMMON_KEYS]);
 
@@ -15,6 +15,7 @@ function mapWithLimit(items, limit, mapper, given) {
     if (given !== undefined) options.readEach(call, given, 'options', KEYS, readField);
     return new Job(call, source).promise;
   } catch (error) {
+    markElementsHandled(items);
     return Promise.reject(error);
   }
 }

@@ -2,6 +2,7 @@
 
 const { Job } = require('./job');
 const options = require('./options');
+const { markElementsHandled } = require('./source');
 const { listen, mayBeThenable, noop, toNative } = require('./promises');
 
 const KEYS = new Set(['onProgress', ...options.COMMON_KEYS]);
@@ -14,6 +15,7 @@ function allSettled(iterable, given) {
     if (given !== undefined) return settleWith(iterable, given);
     elements = elementsOf(iterable);
   } catch (error) {
+    markElementsHandled(iterable);
     return Promise.reject(error);
   }
   return settleInOrder(elements);

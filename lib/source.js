@@ -42,12 +42,13 @@ function take(method, items) {
   return iterator;
 }
 
-/** Promises in an array may be rejected long before their turn comes. */
+/** Promises in an array may be rejected long before their turn comes, or where there is to be no turn. */
 function markElementsHandled(items) {
+  if (!Array.isArray(items)) return;
   for (let i = 0; i < items.length; i++) {
     const item = items[i];
     if (typeof item === 'object' && item !== null) markHandled(item);
   }
 }
 
-module.exports = { sourceOf };
+module.exports = { markElementsHandled, sourceOf };
