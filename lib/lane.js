@@ -63,7 +63,7 @@ class Lane extends Attempt {
     }
     const error = job.timeoutError('attempt', { elapsed, loopBlocked, index, attempt });
     if (ints[ACTION] === ACTION_FAIL) {
-      job.fail(error);
+      job.runInContext(failJob, job, error);
       return;
     }
     const fresh = new Lane(job, this.slot, ints[LANE_GENERATION]);
@@ -74,6 +74,10 @@ class Lane extends Attempt {
     failed(fresh, error);
     job.runInContext(startAfresh, fresh, this, error);
   }
+}
+
+function failJob(job, error) {
+  job.fail(error);
 }
 
 function startAfresh(lane, abandoned, error) {
