@@ -68,4 +68,23 @@
       'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,now']}]],
     },
   ],
+  'conditions': [
+    # node-gyp rebuild -- -Dsluice_tests=1; test/core/run.sh builds the same without node-gyp.
+    ['sluice_tests==1', {
+      'targets': [
+        {
+          'target_name': 'sluice_core_tests',
+          'type': 'executable',
+          'dependencies': ['sluice_core'],
+          'include_dirs!': ['<(node_root_dir)/include/node', '<(node_root_dir)/src', '<(node_root_dir)/deps/uv/include'],
+          'include_dirs/': [['exclude', '.*'], ['include', '^src/core$']],
+          'include_dirs': ['src/core'],
+          'cflags_c': ['-std=c11', '<@(c_warnings)'],
+          'xcode_settings': {'GCC_C_LANGUAGE_STANDARD': 'c11'},
+          'sources': ['src/uv/trace.c', '<!@(ls test/core/*.c | grep -v fuzz_mailbox)'],
+          'conditions': [['OS=="linux"', {'libraries': ['-lm']}]],
+        },
+      ],
+    }],
+  ],
 }

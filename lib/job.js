@@ -7,7 +7,8 @@ const { abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
-const { listen, markHandled, mayBeThenable, promiseFor } = require('./promises');
+const { listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
+const { closeIterator } = require('./source');
 const { resourceHere } = require('./resource');
 const signals = require('./signals');
 
@@ -19,7 +20,7 @@ const { ACTION_REST, ACTION_DONE, ACTION_FAIL } = enums;
 const PREALLOCATED_MAX = 1 << 25;
 
 class Job {
-  /** Opens the job of a call (options.js) over a source (source.js), and starts its first lanes. */
+  /** Of a call (options.js), over a source (source.js). */
   constructor(call, source) {
     this.call = call;
     this.mapper = call.mapper;
@@ -30,6 +31,7 @@ class Job {
     this.iterator = null;
     this.isAsync = source.isAsync;
     this.isSourceOpen = false;
+    this.isReading = false; // the source's next() is on the stack
     this.total = source.total;
     this.results = null;
     this.resultCount = 0;
@@ -44,9 +46,13 @@ class Job {
     this.link = null;
     this.resolve = null;
     this.reject = null;
-    this.promise = promiseFor(this);
-    if (call.signal !== undefined && call.signal.aborted) {
-      this.reject(call.signal.reason);
+  }
+
+  /** Opens it in C and starts its first lanes; `resolve` and `reject` are the call's. */
+  begin(source) {
+    const { signal } = this.call;
+    if (signal !== undefined && signal.aborted) {
+      this.reject(signal.reason);
       source.prepare?.();
     } else {
       this.open(source);
@@ -82,7 +88,9 @@ class Job {
     const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined;
     if (isTold) jobs[this.slot] = this;
     if (isTold || this.isTimed || call.signal !== undefined || this.items === null) this.resource = resourceHere();
-    if (this.isTimed && (call.retry.retries > 0 || this.collects)) {
+    // Lanes that can be abandoned while there are results to come are tied to a link, which is cut: see lane.js.
+    const isBounded = this.isTimed || call.totalTimeout !== Infinity;
+    if ((this.isTimed && call.retry.retries > 0) || (this.collects && isBounded)) {
       this.link = { resolve: null, reject: null };
       listen(promiseFor(this.link), this.resolve, this.reject);
     }
@@ -98,7 +106,10 @@ class Job {
     } catch (error) {
       this.abort(error);
     }
-    return this.isOpen; // opening it is user code, and may have aborted the signal
+    if (this.isOpen) return true;
+    this.stop([], undefined); // opening it is user code, and has aborted the signal
+    this.iterator = null;
+    return false;
   }
 
   /** Starts lanes for as long as C has use for another one. */
@@ -162,20 +173,23 @@ class Job {
     let { results } = this;
     if (results === null) results = counts.done;
     else if (results.length !== counts.started) results.length = counts.started;
-    const thrown = this.reportLast(counts);
-    if (thrown !== undefined) this.reject(thrown.error);
-    else this.resolve(this.isAttempt ? results[0] : results);
-    this.link?.resolve();
+    const value = this.isAttempt ? results[0] : results;
+    const { resolve, reject } = this;
+    const reported = this.reportLast(counts);
+    this.forget();
+    // What the last report comes to may still reject the call.
+    if (reported === undefined) resolve(value);
+    else listen(reported, () => resolve(value), reject);
   }
 
   fail(error) {
     if (!this.isOpen) return;
     const running = this.lanes;
     const counts = this.close();
-    this.reportLast(counts);
+    markHandled(this.reportLast(counts));
     this.reject(error);
-    this.link?.resolve();
     this.stop(running, error);
+    this.forget();
   }
 
   failTotal(elapsed, loopBlocked, cause) {
@@ -204,18 +218,19 @@ class Job {
     const { results } = this;
     const count = this.total ?? counts.started;
     for (let i = 0; i < count; i++) results[i] ??= { status: 'rejected', reason: error };
-    this.reportLast(counts);
+    markHandled(this.reportLast(counts));
     this.resolve(results);
-    this.link?.resolve();
     this.stop(running, error);
+    this.forget();
   }
 
   /** Lets go of everything; returns the counts that C closed the job with. */
   close() {
     this.isOpen = false;
     const counts = readCounts();
-    for (const lane of this.lanes) drop(lane);
+    const { lanes: dropped } = this;
     this.lanes = [];
+    for (let i = 0; i < dropped.length; i++) drop(dropped[i]);
     if (this.slot >= 0 && jobs[this.slot] === this) jobs[this.slot] = null;
     if (this.membership !== null) this.membership.leave();
     return counts;
@@ -223,14 +238,17 @@ class Job {
 
   /** After the call has settled: the attempts that still run hear of it, and the source is closed. */
   stop(running, reason) {
-    for (const lane of running) abortAttempt(lane, reason);
-    if (!this.isSourceOpen) return;
+    for (let i = 0; i < running.length; i++) abortAttempt(running[i], reason);
+    if (!this.isSourceOpen || this.isReading) return; // in the middle of next(): readIterator() closes it behind that
     this.isSourceOpen = false;
-    try {
-      markHandled(this.iterator.return?.());
-    } catch {
-      // The call has ended already, with a better reason.
-    }
+    closeIterator(this.iterator);
+  }
+
+  /** An error's stack holds on to the receivers of its frames until somebody reads it: to this, that is. */
+  forget() {
+    this.link?.resolve();
+    this.mapper = this.items = this.iterator = this.results = this.call = null;
+    this.link = this.resolve = this.reject = this.resource = null;
   }
 
   // What others tell it.
@@ -247,20 +265,29 @@ class Job {
     this.runInContext(reportProgress, this, readCounts());
   }
 
+  /** @returns a native promise where the callback returned a promise, or threw */
   reportLast(counts) {
     const { onProgress } = this.call;
     if (onProgress === undefined) return undefined;
     try {
-      markHandled(onProgress(this.describe(counts)));
-      return undefined;
+      const returned = onProgress(this.describe(counts));
+      return mayBeThenable(returned) ? toNative(returned) : undefined;
     } catch (error) {
-      return { error };
+      return Promise.reject(error);
     }
   }
 
   describe(counts) {
     return { total: this.total ?? (this.isSourceOpen ? undefined : counts.started), ...counts };
   }
+}
+
+/** @returns the call's promise, which the job does not hold */
+function runJob(call, source) {
+  const job = new Job(call, source);
+  const promise = promiseFor(job);
+  job.begin(source);
+  return promise;
 }
 
 /** A lane that hangs may hang for ever, so it keeps nothing. */
@@ -285,7 +312,7 @@ function reportProgress(job, counts) {
   try {
     const { onProgress } = job.call;
     const returned = onProgress(job.describe(counts));
-    if (mayBeThenable(returned)) Promise.resolve(returned).then(undefined, (error) => job.abort(error));
+    if (mayBeThenable(returned)) listen(toNative(returned), undefined, (error) => job.abort(error));
   } catch (error) {
     job.abort(error);
   }
@@ -322,4 +349,4 @@ function writePolicy(call, source) {
   ints[FLAGS] = flags;
 }
 
-module.exports = { Job };
+module.exports = { Job, runJob };

@@ -24,6 +24,8 @@ const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, grantWordOfLane, failure } = require('./engine');
 
+const { closeIterator } = require('./source');
+
 const { STEP, LATE } = operations;
 const { LANE, LANE_GENERATION, OUTCOME, ACTION, ITEM, ATTEMPT, JOB, JOB_GENERATION, GRANTED } = I;
 const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REST, ACTION_DONE, ACTION_FAIL } = enums;
@@ -135,23 +137,31 @@ function read(lane) {
 
 function readIterator(lane) {
   const { job } = lane;
-  let result;
+  const { iterator } = job;
+  let isDone;
+  job.isReading = true;
   try {
-    result = job.iterator.next();
+    const result = iterator.next();
     if (!mayBeThenable(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`);
-    if (!result.done) {
-      lane.item = result.value;
-      if (lane.job === null) markHandled(lane.item);
-      else job.makeRoom(lane.index);
-      return;
-    }
+    isDone = Boolean(result.done);
+    if (!isDone) lane.item = result.value;
   } catch (error) {
-    job.isSourceOpen = false;
+    job.isSourceOpen = job.isReading = false;
     if (lane.job !== null) job.abort(error);
     return;
   }
-  job.isSourceOpen = false;
-  if (lane.job !== null) answer(lane, OUTCOME_EXHAUSTED);
+  job.isReading = false;
+  if (lane.job === null) {
+    // next() has ended the call. Its item is nobody's.
+    if (isDone) return;
+    markHandled(lane.item);
+    closeIterator(iterator);
+  } else if (isDone) {
+    job.isSourceOpen = false;
+    answer(lane, OUTCOME_EXHAUSTED);
+  } else {
+    job.makeRoom(lane.index);
+  }
 }
 
 /** The source of a PULL: one next() in flight at a time. */
@@ -240,6 +250,7 @@ function failed(lane, error) {
   const { job, index } = lane;
   lane.error = error;
   if (ints[ACTION] === ACTION_FAIL) {
+    lane.attempt = 0; // it has ended: its signal has nothing to hear
     job.fail(error);
     return;
   }

@@ -1,6 +1,6 @@
 'use strict';
 
-const { Job } = require('./job');
+const { runJob } = require('./job');
 const options = require('./options');
 const { markElementsHandled, sourceOf } = require('./source');
 
@@ -13,7 +13,7 @@ function mapWithLimit(items, limit, mapper, given) {
     options.callback('mapper', mapper);
     const call = new options.Call(mapper, limit);
     if (given !== undefined) options.readEach(call, given, 'options', KEYS, readField);
-    return new Job(call, source).promise;
+    return runJob(call, source);
   } catch (error) {
     markElementsHandled(items);
     return Promise.reject(error);

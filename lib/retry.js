@@ -1,7 +1,7 @@
 'use strict';
 
 const { Context } = require('./context');
-const { Job } = require('./job');
+const { runJob } = require('./job');
 const options = require('./options');
 const { listen, toNative } = require('./promises');
 
@@ -18,7 +18,7 @@ function retry(fn, second, third) {
       options.absent('delayMs', third);
       policy = options.exponentialRetry();
       const call = read(fn, policy, second);
-      if (call !== undefined) return new Job(call, SOURCE).promise;
+      if (call !== undefined) return runJob(call, SOURCE);
     } else {
       policy = options.positionalRetry(second, third);
     }
@@ -57,7 +57,7 @@ function read(fn, policy, given) {
 function goOn(fn, policy, error) {
   const call = callOf(fn, policy);
   call.failure = { error };
-  return new Job(call, SOURCE).promise;
+  return runJob(call, SOURCE);
 }
 
 function callOf(fn, policy) {

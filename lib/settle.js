@@ -1,6 +1,6 @@
 'use strict';
 
-const { Job } = require('./job');
+const { runJob } = require('./job');
 const options = require('./options');
 const { markElementsHandled } = require('./source');
 const { listen, mayBeThenable, noop, toNative } = require('./promises');
@@ -56,7 +56,7 @@ function settleWith(iterable, given) {
   options.readEach(call, given, 'options', KEYS, readField);
   const items = elementsOf(iterable);
   const source = { items, isAsync: false, total: items.length, open: undefined, prepare: undefined };
-  return new Job(call, source).promise;
+  return runJob(call, source);
 }
 
 function readField(call, key, value, owner) {

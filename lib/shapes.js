@@ -6,11 +6,14 @@
 const { Job } = require('./job');
 const { Lane } = require('./lane');
 const { Call } = require('./options');
+const { promiseFor } = require('./promises');
 
 const source = { items: [0], isAsync: false, total: 1, open: undefined, prepare: undefined };
 const kept = [];
 const call = new Call((_item, _index, context) => kept.push(context), 1);
 const job = new Job(call, source);
+promiseFor(job);
+job.begin(source);
 kept.push(call, job, new Lane(job, 0, 0));
 
 module.exports = kept;

@@ -51,4 +51,13 @@ function markElementsHandled(items) {
   }
 }
 
-module.exports = { markElementsHandled, sourceOf };
+/** An early end: not awaited, and what comes of it is nobody's business, since the call has a better reason to end. */
+function closeIterator(iterator) {
+  try {
+    markHandled(iterator.return?.());
+  } catch {
+    // as above
+  }
+}
+
+module.exports = { closeIterator, markElementsHandled, sourceOf };

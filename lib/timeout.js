@@ -31,7 +31,7 @@ class Guard {
     this.timeout = 0;
     this.resolve = null;
     this.reject = null;
-    this.extras = null; // what few calls have: { attempt, fallback, label, membership, resource }
+    this.extras = null; // what few calls have: { attempt, fallback, label, membership, resource, link }
     this.onSettled = () => this.settled();
   }
 
@@ -89,7 +89,7 @@ class Guard {
   }
 }
 
-function expire({ attempt, fallback }, error, resolve, reject) {
+function expire({ attempt, fallback, link }, error, resolve, reject) {
   if (fallback === undefined) {
     reject(error);
   } else {
@@ -98,6 +98,7 @@ function expire({ attempt, fallback }, error, resolve, reject) {
     } catch (thrown) {
       reject(thrown);
     }
+    link.resolve();
   }
   abortAttempt(attempt, error);
 }
@@ -152,7 +153,7 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   const promise = toNative(value);
   if (timeout === Infinity && signal === undefined) return listen(promise);
   const lane = new Guard();
-  const extras = { attempt, fallback, label, membership: null, resource: null };
+  const extras = { attempt, fallback, label, membership: null, resource: null, link: null };
   try {
     lane.open(timeout, flags);
   } catch (error) {
@@ -163,7 +164,13 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   lane.extras = extras;
   const result = promiseFor(lane);
   if (signal !== undefined) extras.membership = signals.join(signal, lane);
-  listen(listen(promise, lane.resolve, lane.reject), lane.onSettled);
+  // The work may never settle, and would keep the fallback's value alive through the result: so there is a link to cut.
+  let target = lane;
+  if (fallback !== undefined) {
+    target = extras.link = { resolve: null, reject: null };
+    listen(promiseFor(target), lane.resolve, lane.reject);
+  }
+  listen(listen(promise, target.resolve, target.reject), lane.onSettled);
   return result;
 }
 

@@ -98,7 +98,9 @@ static int check_job(const struct sluice_engine *engine, const struct sluice__jo
     if (number >= sluice__slab_room(&engine->lanes) || lanes == job->lane_count) return 0;
     const struct sluice__lane *lane = sluice__lane_at(engine, number);
     if (!sluice__slot_in_use(&lane->slot) || lane->job != job->slot.number || lane->prev != before) return 0;
-    if (!check_deadline(engine, &lane->deadline, job->policy.flags, tally) || !check_state(job, lane)) return 0;
+    int has_yielded = lane->deadline.list != SLUICE__LIST_NONE && lane->deadline.kind == SLUICE__KIND_YIELD;
+    uint32_t flags = has_yielded ? 0 : job->policy.flags;
+    if (!check_deadline(engine, &lane->deadline, flags, tally) || !check_state(job, lane)) return 0;
     int has_item = lane->deadline.state != SLUICE__LANE_PULLING && lane->attempt != 0;
     in_flight += has_item;
     at_source += !has_item;

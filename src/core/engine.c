@@ -159,7 +159,7 @@ void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold) {
     struct sluice__deadline *deadline = sluice__deadline_of(due.next);
     if (!gets_grace(deadline)) {
       move(deadline, &engine->ready, SLUICE__LIST_READY);
-    } else if (hold == 0) {
+    } else if (hold == 0 && sluice__list_empty(&engine->held)) { /* nobody is judged before who was due before */
       move(deadline, &engine->final, SLUICE__LIST_FINAL);
     } else {
       if (sluice__list_empty(&engine->held) || engine->now + hold > engine->held_until)

@@ -153,6 +153,8 @@ static void park(struct sluice__lane *lane, struct sluice_decision *decision) {
 
 static void yield(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   lane->deadline.kind = SLUICE__KIND_YIELD;
+  lane->deadline.flags =
+      0; /* a pause of our own, not a wait: the loop stays alive for it, also for an unreferenced job */
   sluice__link_into(engine, &lane->deadline, &engine->yielded, SLUICE__LIST_YIELDED);
   park(lane, decision);
 }
@@ -249,6 +251,7 @@ void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *la
 
 void sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
+  lane->deadline.flags = (uint8_t)(job->policy.flags & SLUICE_FLAG_UNREF);
   sluice__job_sync(engine, job);
   if (lane->attempt != 0) {
     run_attempt(engine, job, lane, decision);

@@ -29,14 +29,26 @@ describe('model: limit and results', () => {
   it('a freed place takes the next item in the same instant', () => {
     const items = [item(timer(5)), item(timer(3)), item(timer(4))];
     const result = expectExactly(
-      { items, limit: 2 }, [[0, 0, 1], [0, 1, 1], [3, 2, 1]], fulfilled(['v0', 'v1', 'v2'], 7));
+      { items, limit: 2 },
+      [
+        [0, 0, 1],
+        [0, 1, 1],
+        [3, 2, 1],
+      ],
+      fulfilled(['v0', 'v1', 'v2'], 7),
+    );
     assert.equal(result.maxRunning, 2);
     assert.deepEqual(result.counts, { started: 3, done: 3, failed: 0, retried: 0, timedOut: 0 });
   });
 
   it('sync and microtask items follow each other within one instant', () => {
     const items = [item(sync()), item(microtask()), item(timer(2)), item(sync())];
-    const starts = [[0, 0, 1], [0, 1, 1], [0, 2, 1], [2, 3, 1]];
+    const starts = [
+      [0, 0, 1],
+      [0, 1, 1],
+      [0, 2, 1],
+      [2, 3, 1],
+    ];
     expectExactly({ items, discard: true }, starts, fulfilled(4, 2));
   });
 
@@ -51,7 +63,14 @@ describe('model: limit and results', () => {
 
   it('the first final failure rejects and nothing more starts', () => {
     const items = [item(timer(5)), item(timer(3, 'reject')), item(sync())];
-    const result = expectExactly({ items, limit: 2 }, [[0, 0, 1], [0, 1, 1]], rejected('e1.1', 3));
+    const result = expectExactly(
+      { items, limit: 2 },
+      [
+        [0, 0, 1],
+        [0, 1, 1],
+      ],
+      rejected('e1.1', 3),
+    );
     assert.deepEqual(result.counts, { started: 2, done: 0, failed: 1, retried: 0, timedOut: 0 });
   });
 });
@@ -59,9 +78,12 @@ describe('model: limit and results', () => {
 describe('model: retry', () => {
   it('waits the same, linearly or exponentially longer, capped', () => {
     const always = [item(sync('reject'))];
-    const times = (backoff) => runModel({
-      items: always, limit: 1, retry: { retries: 3, delay: 10, backoff, factor: 3, maxDelay: 50 },
-    }).starts.map(([time]) => time);
+    const times = (backoff) =>
+      runModel({
+        items: always,
+        limit: 1,
+        retry: { retries: 3, delay: 10, backoff, factor: 3, maxDelay: 50 },
+      }).starts.map(([time]) => time);
     assert.deepEqual(times('constant'), [0, 10, 20, 30]);
     assert.deepEqual(times('linear'), [0, 10, 30, 60]);
     assert.deepEqual(times('exponential'), [0, 10, 40, 90]);
@@ -69,27 +91,56 @@ describe('model: retry', () => {
 
   it('rejects with the last error once the retries are exhausted', () => {
     const program = { items: [item(sync('reject'))], retry: constant(1, 10) };
-    const result = expectExactly(program, [[0, 0, 1], [10, 0, 2]], rejected('e0.2', 10));
+    const result = expectExactly(
+      program,
+      [
+        [0, 0, 1],
+        [10, 0, 2],
+      ],
+      rejected('e0.2', 10),
+    );
     assert.deepEqual(result.counts, { started: 1, done: 0, failed: 1, retried: 1, timedOut: 0 });
   });
 
   it('an item in backoff keeps its place', () => {
     const items = [item(timer(2, 'reject'), sync()), item(sync())];
-    expectExactly({ items, retry: constant(1, 3) }, [[0, 0, 1], [5, 0, 2], [5, 1, 1]], fulfilled(['v0', 'v1'], 5));
+    expectExactly(
+      { items, retry: constant(1, 3) },
+      [
+        [0, 0, 1],
+        [5, 0, 2],
+        [5, 1, 1],
+      ],
+      fulfilled(['v0', 'v1'], 5),
+    );
   });
 });
 
 describe('model: timeouts', () => {
   it('a timed out attempt is retried like a failed one', () => {
     const program = { items: [item(never)], timeout: 5, retry: constant(1, 2) };
-    const result = expectExactly(program, [[0, 0, 1], [7, 0, 2]], rejected(attemptTimeout(0, 2), 12));
+    const result = expectExactly(
+      program,
+      [
+        [0, 0, 1],
+        [7, 0, 2],
+      ],
+      rejected(attemptTimeout(0, 2), 12),
+    );
     assert.deepEqual(result.counts, { started: 1, done: 0, failed: 1, retried: 1, timedOut: 2 });
     assert.equal(result.maxRunning, 1);
   });
 
   it('the late outcome of a timed out attempt changes nothing', () => {
     const program = { items: [item(timer(9, 'reject'), timer(4))], timeout: 5, retry: constant(1, 2) };
-    expectExactly(program, [[0, 0, 1], [7, 0, 2]], fulfilled(['v0'], 11));
+    expectExactly(
+      program,
+      [
+        [0, 0, 1],
+        [7, 0, 2],
+      ],
+      fulfilled(['v0'], 11),
+    );
   });
 
   it('what has arrived wins over a deadline in the same instant', () => {
@@ -108,7 +159,14 @@ describe('model: timeouts', () => {
   it('a backoff that would outlive the total rejects now; one that ends with it does not', () => {
     const program = { items: [item(timer(3, 'reject'), never)], retry: constant(1, 3) };
     expectExactly({ ...program, totalTimeout: 5 }, [[0, 0, 1]], rejected(total, 3));
-    expectExactly({ ...program, totalTimeout: 6 }, [[0, 0, 1], [6, 0, 2]], rejected(total, 6));
+    expectExactly(
+      { ...program, totalTimeout: 6 },
+      [
+        [0, 0, 1],
+        [6, 0, 2],
+      ],
+      rejected(total, 6),
+    );
   });
 });
 
@@ -125,7 +183,14 @@ describe('model: elements that are promises', () => {
 
   it('exist from the beginning, so that a later item or attempt finds them settled', () => {
     const items = [item(timer(4)), awaiting(3, 'fulfill', sync())];
-    expectExactly({ items }, [[0, 0, 1], [4, 1, 1]], fulfilled(['v0', 'v1'], 4));
+    expectExactly(
+      { items },
+      [
+        [0, 0, 1],
+        [4, 1, 1],
+      ],
+      fulfilled(['v0', 'v1'], 4),
+    );
     const again = { items: [awaiting(3, 'fulfill', sync())], timeout: 2, retry: constant(1, 1) };
     expectExactly(again, [[3, 0, 2]], fulfilled(['v0'], 3));
   });
@@ -148,19 +213,51 @@ describe('model: order within one instant', () => {
   const failing = timer(5, 'reject');
 
   it('is known for timers, by arming', () => {
-    expectExactly({ items: [item(failing), item(failing)], limit: 2 }, [[0, 0, 1], [0, 1, 1]], rejected('e0.1', 5));
+    expectExactly(
+      { items: [item(failing), item(failing)], limit: 2 },
+      [
+        [0, 0, 1],
+        [0, 1, 1],
+      ],
+      rejected('e0.1', 5),
+    );
     const items = [item(timer(2)), item(failing), item(timer(3, 'reject'))];
-    expectExactly({ items, limit: 2 }, [[0, 0, 1], [0, 1, 1], [2, 2, 1]], rejected('e1.1', 5));
+    expectExactly(
+      { items, limit: 2 },
+      [
+        [0, 0, 1],
+        [0, 1, 1],
+        [2, 2, 1],
+      ],
+      rejected('e1.1', 5),
+    );
   });
 
   it('is known for a chain of microtasks in one place', () => {
     const items = [item(sync()), item(microtask()), item(microtask('reject'))];
-    expectExactly({ items }, [[0, 0, 1], [0, 1, 1], [0, 2, 1]], rejected('e2.1', 0));
+    expectExactly(
+      { items },
+      [
+        [0, 0, 1],
+        [0, 1, 1],
+        [0, 2, 1],
+      ],
+      rejected('e2.1', 0),
+    );
   });
 
   it('is known for retries whose failures came one after the other', () => {
     const program = { items: [item(failing), item(failing)], limit: 2, retry: constant(1, 1) };
-    expectExactly(program, [[0, 0, 1], [0, 1, 1], [6, 0, 2], [6, 1, 2]], rejected('e0.2', 11));
+    expectExactly(
+      program,
+      [
+        [0, 0, 1],
+        [0, 1, 1],
+        [6, 0, 2],
+        [6, 1, 2],
+      ],
+      rejected('e0.2', 11),
+    );
   });
 
   it('is not known for failures that are microtasks, nor for what these armed', () => {

@@ -9,7 +9,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { TimeoutError, mapWithLimit, retry, sleep, withTimeout } = require('../../lib/index.js');
 const { REQUESTS, SIZES } = require('../support/blocked-client');
-const { parseLines, runNode } = require('../support/child');
+const { parseLines, runMany } = require('../support/child');
 const { blockIn, block, clients, phases, startServer } = require('../support/remote');
 
 const never = () => new Promise(() => {});
@@ -37,17 +37,16 @@ async function rejection(promise) {
 }
 
 describe('time: an answer that has arrived wins', function () {
-  this.timeout(90_000);
-  // All four at once: a blocked loop leaves the processor to the others.
-  const results = {};
+  this.timeout(240_000);
+  let resultOf;
   before(() => {
-    for (const phase of Object.keys(phases))
-      results[phase] = runNode([require.resolve('../support/blocked-client'), phase]);
+    const script = require.resolve('../support/blocked-client');
+    resultOf = runMany(Object.fromEntries(Object.keys(phases).map((phase) => [phase, [script, phase]])));
   });
 
   for (const phase of Object.keys(phases)) {
     it(`no false timeout against a server in another process, the loop blocked for 200 ms in ${phase}`, async () => {
-      const { code, signal, stdout, stderr } = await results[phase];
+      const { code, signal, stdout, stderr } = await resultOf(phase);
       assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
       const tallies = parseLines(stdout);
       const sizes = tallies.map(({ size }) => size);

@@ -7,7 +7,7 @@ const { COUNT } = require('./crowd');
 const SCRIPT = require.resolve('./crowd');
 
 describe('lifecycle: many environments in one process', function () {
-  this.timeout(70_000);
+  this.timeout(120_000);
 
   async function expectEnd(scenario, expected) {
     const { stderr, ...end } = await runNode([SCRIPT, scenario]);

@@ -7,7 +7,7 @@ const SCRIPT = require.resolve('./loads');
 
 for (const where of ['on the main thread', 'in a worker']) {
   describe(`lifecycle: several loads in one environment, ${where}`, function () {
-    this.timeout(70_000);
+    this.timeout(120_000);
 
     async function expectOutcome(scenario, expected) {
       const { code, signal, stdout, stderr } = await runNode([SCRIPT, scenario, where]);

@@ -7,7 +7,7 @@ const { once } = require('node:events');
 const { text } = require('node:stream/consumers');
 
 // Who is still alive by then hangs. It is generous: builds with sanitizers are slow.
-const LIMIT = 60_000;
+const LIMIT = 110_000;
 
 /** Resolves with { code, signal, stdout, stderr }; a process that hangs is killed, and its signal is SIGKILL. */
 async function runNode(args, { limit = LIMIT } = {}) {
