@@ -74,7 +74,6 @@ function failure() {
 }
 
 // For tests: usage(), rehearse() and recorded(); and drain(), which the driver calls by itself, on virtual time.
-Object.assign(binding, forTests); // TEMPORARY
 module.exports = {
   I,
   D,

@@ -94,7 +94,14 @@ class Job {
       this.link = { resolve: null, reject: null };
       listen(promiseFor(this.link), this.resolve, this.reject);
     }
-    if (call.signal !== undefined) this.membership = signals.join(call.signal, this);
+    if (call.signal !== undefined) {
+      // Seeing to the items may have run user code.
+      if (call.signal.aborted) {
+        this.abort(call.signal.reason);
+        return;
+      }
+      this.membership = signals.join(call.signal, this);
+    }
     if (this.items === null && !this.openSource(source)) return;
     this.start();
   }
@@ -177,9 +184,8 @@ class Job {
     const { resolve, reject } = this;
     const reported = this.reportLast(counts);
     this.forget();
-    // What the last report comes to may still reject the call.
     if (reported === undefined) resolve(value);
-    else listen(reported, () => resolve(value), reject);
+    else settleAfter(reported, value, resolve, reject);
   }
 
   fail(error) {
@@ -247,6 +253,7 @@ class Job {
   /** An error's stack holds on to the receivers of its frames until somebody reads it: to this, that is. */
   forget() {
     this.link?.resolve();
+    this.resource?.emitDestroy();
     this.mapper = this.items = this.iterator = this.results = this.call = null;
     this.link = this.resolve = this.reject = this.resource = null;
   }
@@ -280,6 +287,16 @@ class Job {
   describe(counts) {
     return { total: this.total ?? (this.isSourceOpen ? undefined : counts.started), ...counts };
   }
+}
+
+/**
+ * The last report rejects the call where its promise is rejected by now, or about to be. The call does not wait for more:
+ * nothing bounds it any longer.
+ */
+async function settleAfter(reported, value, resolve, reject) {
+  listen(reported, undefined, reject);
+  for (let i = 0; i < 4; i++) await undefined;
+  resolve(value);
 }
 
 /** @returns the call's promise, which the job does not hold */

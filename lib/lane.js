@@ -52,8 +52,7 @@ class Lane extends Attempt {
     const { job, resume } = this;
     if (!job.isTimed) lanes[this.slot] = null;
     this.resume = null;
-    accept(this);
-    job.runInContext(read, this);
+    job.runInContext(goOn, this);
     resume?.(); // a lane born in this very batch has not parked yet, and reads its action when it would
   }
 
@@ -76,6 +75,11 @@ class Lane extends Attempt {
     failed(fresh, error);
     job.runInContext(startAfresh, fresh, this, error);
   }
+}
+
+function goOn(lane) {
+  accept(lane);
+  read(lane);
 }
 
 function failJob(job, error) {

@@ -2,6 +2,8 @@
 
 // Promises, safely: what is captured here at load time, user code cannot replace later.
 
+const { isPromise } = require('node:util').types;
+
 const NativePromise = Promise;
 const { then } = Promise.prototype;
 
@@ -31,12 +33,15 @@ function listen(promise, onFulfilled, onRejected) {
   return then.call(promise, onFulfilled, onRejected);
 }
 
-/** A rejection of this value, if it is a promise, is somebody's business from now on. */
+/**
+ * A rejection of this value, if it is a promise, of whatever realm, is somebody's business from now on. No other thenable
+ * is touched: its `then` may be what starts the work.
+ */
 function markHandled(value) {
   if (!mayBeThenable(value)) return;
   try {
-    if (value instanceof NativePromise) listen(value, undefined, noop);
-    else if (typeof value.then === 'function') listen(toNative(value), undefined, noop);
+    const mayBePromise = value instanceof NativePromise || value[Symbol.toStringTag] === 'Promise';
+    if (mayBePromise && isPromise(value)) listen(value, undefined, noop);
   } catch {
     // A getter that throws does so again when the item's turn comes, and fails the item.
   }

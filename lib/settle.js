@@ -23,15 +23,24 @@ function allSettled(iterable, given) {
 
 /** The elements, read at once; one shared handler marks each promise as handled. Who waits needs no callbacks then. */
 function elementsOf(iterable) {
-  const elements = [...options.iterable('iterable', iterable)];
-  for (let i = 0; i < elements.length; i++) {
-    const value = elements[i];
-    if (!mayBeThenable(value)) continue;
-    const promise = toNative(value);
-    listen(promise, undefined, noop);
-    elements[i] = promise;
-  }
+  if (!Array.isArray(iterable)) return readElements(options.iterable('iterable', iterable));
+  const elements = [...iterable];
+  for (let i = 0; i < elements.length; i++) elements[i] = listened(elements[i]);
   return elements;
+}
+
+/** An iterator may throw after it has given promises. */
+function readElements(iterable) {
+  const elements = [];
+  for (const value of iterable) elements.push(listened(value));
+  return elements;
+}
+
+function listened(value) {
+  if (!mayBeThenable(value)) return value;
+  const promise = toNative(value);
+  listen(promise, undefined, noop);
+  return promise;
 }
 
 /** The last one to settle decides when this ends, in whatever order they settle: so one wait after the other will do. */
@@ -54,6 +63,11 @@ function settleWith(iterable, given) {
   const call = new options.Call(itself, Infinity);
   call.collects = true;
   options.readEach(call, given, 'options', KEYS, readField);
+  options.iterable('iterable', iterable);
+  if (call.signal !== undefined && call.signal.aborted) {
+    markElementsHandled(iterable);
+    return Promise.reject(call.signal.reason);
+  }
   const items = elementsOf(iterable);
   const source = { items, isAsync: false, total: items.length, open: undefined, prepare: undefined };
   return runJob(call, source);

@@ -63,6 +63,7 @@ class Guard {
     this.slot = -1;
     if (this.extras !== null) {
       this.extras.membership?.leave();
+      this.extras.resource.emitDestroy();
       this.extras = null;
     }
   }
@@ -78,6 +79,7 @@ class Guard {
     }
     extras.membership?.leave();
     extras.resource.runInAsyncScope(expire, undefined, extras, error, resolve, reject);
+    extras.resource.emitDestroy();
   }
 
   onAbort(reason) {

@@ -133,7 +133,9 @@ static void renew_turn(struct sluice_engine *engine) {
 
 void sluice_turn_begin(struct sluice_engine *engine) {
   renew_turn(engine);
-  move_all(&engine->yielded, &engine->ready, SLUICE__LIST_READY);
+  /* Each of them runs one item before anybody looks at the clock, so slow ones go on one by one. */
+  for (uint32_t i = 0; i < engine->stride && !sluice__list_empty(&engine->yielded); i++)
+    move(sluice__deadline_of(engine->yielded.next), &engine->ready, SLUICE__LIST_READY);
 }
 
 void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) {
@@ -162,8 +164,7 @@ void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold) {
     } else if (hold == 0 && sluice__list_empty(&engine->held)) { /* nobody is judged before who was due before */
       move(deadline, &engine->final, SLUICE__LIST_FINAL);
     } else {
-      if (sluice__list_empty(&engine->held) || engine->now + hold > engine->held_until)
-        engine->held_until = engine->now + hold;
+      if (sluice__list_empty(&engine->held)) engine->held_until = engine->now + hold; /* else with those it joins */
       move(deadline, &engine->held, SLUICE__LIST_HELD);
     }
   }

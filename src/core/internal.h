@@ -110,10 +110,10 @@ struct sluice_engine {
   struct sluice_grants *grants;  /* NULL: never */
   uint64_t held_until;
 
-  uint64_t turn_began; /* the first time observed in this turn */
-  uint64_t observed;   /* the last time observed */
-  uint64_t ran;        /* how long lanes have run in this turn, as far as observed */
-  uint32_t stride;
+  uint64_t turn_began;   /* the first time observed in this turn */
+  uint64_t observed;     /* the last time observed */
+  uint64_t ran;          /* how long lanes have run in this turn, as far as observed */
+  uint32_t stride;       /* steps until the clock is to be read again */
   uint8_t is_turn_fresh; /* nothing observed yet in this turn */
 
   struct sluice__wheel wheel;

@@ -127,7 +127,7 @@ enum sluice_action {
 
 enum sluice_event {
   SLUICE_EVENT_NONE,
-  SLUICE_EVENT_RESUMED,   /* a parked lane goes on: action is START */
+  SLUICE_EVENT_RESUMED,   /* a parked lane goes on: action is as from step(), but for FAIL and PARK */
   SLUICE_EVENT_TIMED_OUT, /* the lane's attempt is abandoned; `lane` is the fresh lane in its place, see action */
   SLUICE_EVENT_TOTAL,     /* the job's total timeout: action is FAIL */
   SLUICE_EVENT_OUTLIVED,  /* the lane's backoff would end after the total timeout: action is FAIL */
@@ -219,7 +219,8 @@ int sluice_sleep(struct sluice_engine *engine, uint64_t duration, uint32_t flags
 /* Errors: SLUICE_ESTALE, SLUICE_ESTATE (a job's lane). */
 int sluice_release(struct sluice_engine *engine, struct sluice_handle lane);
 
-/* The beginning of a turn: lanes that yielded before the last poll are ready for next(). */
+/* The beginning of a turn: lanes that yielded before the last poll are ready for next(), as many as can be expected to
+ * run an item each in no time; the others wait for the next turn. */
 void sluice_turn_begin(struct sluice_engine *engine);
 /* The end of a turn: stamps what was armed in it. `busy` is how long this turn ran code instead of waiting. */
 void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy);

@@ -26,6 +26,7 @@ Instance* Environment::Attach(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   bool is_valid = info[0].IsArrayBuffer() && info[1].IsFunction() &&
                   info[0].As<Napi::ArrayBuffer>().ByteLength() >= sizeof(sluice_mailbox);
+  if (is_valid) is_valid = !info[0].As<Napi::Object>().Get("resizable").ToBoolean();  // it must not shrink under us
   if (!is_valid) return Throw<Napi::TypeError>(env, "sluice: attach(mailbox, wake)");
   auto instance = Instance::Create(env, info[0].As<Napi::ArrayBuffer>(), info[1].As<Napi::Function>());
   if (instance == nullptr) return nullptr;

@@ -145,8 +145,8 @@ static void wake_if_ready(struct sluice_driver *driver) {
 
 static void on_idle(uv_idle_t *idle) {
   struct sluice_driver *driver = idle->data;
-  driver->countdown = 1;
   tell_time(driver, SLUICE_OPERATION_TURN_BEGIN, driver->turn_ended, 0);
+  observe(driver); /* the turn's time runs from here, not from the first lane's first answer */
   wake_if_ready(driver);
 }
 

@@ -311,6 +311,27 @@ void test_job_refuses_a_policy_that_makes_no_sense(void) {
   world_fini(&world);
 }
 
+void test_job_its_memory_is_measured(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_usage usage;
+  sluice_measure(world.engine, &usage);
+  EXPECT_EQ(usage.jobs + usage.lanes, 0);
+  EXPECT_EQ(usage.memory, world.memory.in_use);
+  EXPECT_EQ(usage.lane_size, 64);
+  EXPECT(usage.job_size > 64 && usage.job_size <= 512);
+  struct sluice_policy policy = policy_of(3, 2);
+  struct sluice_handle job = world_open(&world, &policy);
+  world_start(&world, job, 0);
+  world_start(&world, job, 1);
+  world_guard(&world, SECOND, 0);
+  sluice_measure(world.engine, &usage);
+  EXPECT_EQ(usage.jobs, 1);
+  EXPECT_EQ(usage.lanes, 3);
+  EXPECT_EQ(usage.memory, world.memory.in_use);
+  world_fini(&world);
+}
+
 void test_job_many_jobs_know_nothing_of_each_other(void) {
   enum { JOBS = 50, ITEMS = 20 };
   struct world world;

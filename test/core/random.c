@@ -572,9 +572,12 @@ static void expect_references(const struct twin *twin) {
     const struct twin_lane *lane = &twin->lanes[i];
     if (lane->doing == NOTHING || lane->doing == PULLING) continue;
     if (lane->job < 0) return; /* guards and sleeps: see alone.c */
-    if (lane->stamp == UNSTAMPED && lane->doing != YIELDING) return;
-    int waits = lane->doing == YIELDING || lane_due(lane) < SLUICE_NEVER;
-    is_referenced |= waits && (twin->jobs[lane->job].policy.flags & SLUICE_FLAG_UNREF) == 0;
+    if (lane->doing == YIELDING) {
+      is_referenced = 1; /* a pause of our own, not a wait: for an unreferenced job too */
+      continue;
+    }
+    if (lane->stamp == UNSTAMPED) return;
+    is_referenced |= lane_due(lane) < SLUICE_NEVER && (twin->jobs[lane->job].policy.flags & SLUICE_FLAG_UNREF) == 0;
   }
   EXPECT_EQ(sluice_is_referenced(twin->world.engine), is_referenced);
 }

@@ -56,6 +56,7 @@
   X(job_an_async_source_of_known_length_is_not_pulled_beyond_it) \
   X(job_refuses_an_outcome_that_does_not_fit) \
   X(job_refuses_a_policy_that_makes_no_sense) \
+  X(job_its_memory_is_measured) \
   X(job_many_jobs_know_nothing_of_each_other) \
   X(retry_makes_one_attempt_more_than_retries) \
   X(retry_that_succeeds_is_as_good_as_a_first_attempt) \
@@ -77,15 +78,18 @@
   X(time_late_outcomes_count_down_abandoned) \
   X(time_the_total_timeout_ends_the_job_with_all_its_lanes) \
   X(time_a_due_timeout_is_judged_after_one_poll) \
+  X(time_elapsed_counts_until_the_judgement) \
   X(time_an_outcome_may_overtake_its_judgement) \
   X(time_after_a_block_the_judgement_is_held) \
   X(time_a_hold_does_not_inherit_an_earlier_one) \
+  X(time_what_comes_due_during_a_hold_waits_with_it) \
   X(time_sleeps_and_backoffs_get_no_grace) \
   X(time_a_timeout_of_0_gets_one_poll) \
   X(time_equal_deadlines_fire_in_arming_order) \
   X(time_deadlines_fire_in_the_order_of_their_times) \
   X(time_what_next_starts_is_armed_for_the_next_turn) \
   X(time_tells_how_long_the_loop_was_blocked) \
+  X(time_tells_only_of_blocks_since_the_stamp) \
   X(time_is_never_more_blocked_than_elapsed) \
   X(time_never_ends_at_2_to_the_63) \
   X(time_a_deadline_beyond_2_to_the_63_is_let_go) \
@@ -110,8 +114,10 @@
   X(yield_a_retry_without_delay_gives_way_too) \
   X(yield_after_never_does_not) \
   X(yield_resumes_in_the_order_of_parking) \
+  X(yield_keeps_the_loop_alive_for_an_unreferenced_job_too) \
   X(yield_an_abort_wakes_nobody) \
   X(yield_time_between_turns_does_not_count) \
+  X(yield_resumed_lanes_have_a_turn_of_their_own) \
   X(yield_the_stride_follows_the_pace) \
   X(progress_is_told_once_per_turn) \
   X(progress_tells_of_retries_timeouts_and_late_ends) \

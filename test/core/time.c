@@ -157,6 +157,20 @@ void test_time_a_due_timeout_is_judged_after_one_poll(void) {
   world_fini(&world);
 }
 
+void test_time_elapsed_counts_until_the_judgement(void) {
+  struct world world;
+  world_init(&world);
+  start_timed(&world, 100 * MS);
+  world_end_turn(&world);
+  world.now += 100 * MS;
+  world_expire(&world, 0);
+  world.now += 3 * MS;
+  world_judge(&world);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_TIMED_OUT);
+  EXPECT_EQ(world.decision.elapsed, 103 * MS);
+  world_fini(&world);
+}
+
 /* Between the judgement and next() the outcome may still come: the first to reach the engine wins. */
 void test_time_an_outcome_may_overtake_its_judgement(void) {
   struct world world;
@@ -209,6 +223,30 @@ void test_time_a_hold_does_not_inherit_an_earlier_one(void) {
   world.now += 1 * MS;
   world_expire(&world, 6 * MS);
   EXPECT_EQ(sluice_next_expiry(world.engine), world.now + 6 * MS);
+  world_fini(&world);
+}
+
+/* Nobody is judged before who was due before. */
+void test_time_what_comes_due_during_a_hold_waits_with_it(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_handle first = start_timed(&world, 100 * MS);
+  struct sluice_handle second = start_timed(&world, 110 * MS);
+  world_end_turn(&world);
+  world.now += 100 * MS;
+  world_expire(&world, 25 * MS);
+  world.now += 10 * MS;
+  world_expire(&world, 0);
+  EXPECT_EQ(sluice_next_expiry(world.engine), world.now + 15 * MS); /* and no longer than that */
+  world_judge(&world);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_NONE);
+  world.now += 15 * MS;
+  world_expire(&world, 0);
+  world_judge(&world);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_TIMED_OUT);
+  EXPECT_EQ(world.decision.lane.slot, first.slot);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_TIMED_OUT);
+  EXPECT_EQ(world.decision.lane.slot, second.slot);
   world_fini(&world);
 }
 
@@ -325,6 +363,25 @@ void test_time_tells_how_long_the_loop_was_blocked(void) {
   EXPECT_EQ(world.decision.elapsed, 100 * MS);
   EXPECT(world.decision.blocked <= 48 * MS);
   EXPECT(world.decision.blocked > 48 * MS - 2 * (1 << 14)); /* kept in units of 2^14 ns */
+  world_fini(&world);
+}
+
+void test_time_tells_only_of_blocks_since_the_stamp(void) {
+  struct world world;
+  world_init(&world);
+  sluice_turn_end(world.engine, world.now += SECOND, SECOND); /* long before */
+  struct sluice_policy policy = policy_of(1, 1);
+  policy.total_timeout = 100 * MS;
+  world_start(&world, world_open(&world, &policy), 0);
+  start_timed(&world, 100 * MS);
+  world_guard(&world, 100 * MS, 0);
+  world_pass(&world, 100 * MS);
+  static const enum sluice_event events[] = {SLUICE_EVENT_TOTAL, SLUICE_EVENT_TIMED_OUT, SLUICE_EVENT_EXPIRED};
+  for (int i = 0; i < 3; i++) {
+    EXPECT_EQ(world_next(&world), events[i]);
+    EXPECT_EQ(world.decision.elapsed, 100 * MS);
+    EXPECT_EQ(world.decision.blocked, 0);
+  }
   world_fini(&world);
 }
 

@@ -23,6 +23,7 @@ struct twin {
 
 static void twin_init(struct twin *twin) {
   memset(twin, 0, sizeof *twin);
+  memset(&twin->wheel, 0xa5, sizeof twin->wheel);
   sluice__wheel_init(&twin->wheel);
   for (int i = 0; i < ENTRIES; i++) sluice__list_init(&twin->deadlines[i].link);
 }

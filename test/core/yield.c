@@ -147,13 +147,37 @@ void test_yield_resumes_in_the_order_of_parking(void) {
   for (uint64_t item = 0; item < LANES; item++) lanes[item] = world_start(&world, job, item);
   run_for(&world, 20 * MS);
   for (int i = LANES; i-- > 0;) EXPECT_EQ(world_step(&world, lanes[i], SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PARK);
-  world_end_turn(&world);
-  world_begin_turn(&world);
+  /* Slow steps: one lane a turn, so that the others' items do not come on top of its time. */
   for (int i = LANES; i-- > 0;) {
+    world_end_turn(&world);
+    world_begin_turn(&world);
     EXPECT_EQ(world_next(&world), SLUICE_EVENT_RESUMED);
     EXPECT_SAME(world.decision.lane, lanes[i]);
     EXPECT_START(&world, (uint64_t)(2 * LANES - 1 - i), 1);
+    EXPECT_EQ(world_next(&world), SLUICE_EVENT_NONE);
   }
+  world_fini(&world);
+}
+
+/* It is a pause of our own, not a wait: else the process would end in the middle of the work. */
+void test_yield_keeps_the_loop_alive_for_an_unreferenced_job_too(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_policy policy = yielding_policy(3, 1);
+  policy.timeout = SECOND;
+  policy.flags = SLUICE_FLAG_UNREF;
+  struct sluice_handle lane = world_start(&world, world_open(&world, &policy), 0);
+  EXPECT(!sluice_is_referenced(world.engine));
+  run_for(&world, 10 * MS);
+  EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PARK);
+  EXPECT(sluice_is_referenced(world.engine));
+  world_end_turn(&world);
+  world_begin_turn(&world);
+  EXPECT(sluice_is_referenced(world.engine));
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_RESUMED);
+  EXPECT_START(&world, 1, 1);
+  EXPECT(!sluice_is_referenced(world.engine)); /* its timeout is as unreferenced as before */
+  EXPECT(sluice_has_deadlines(world.engine));
   world_fini(&world);
 }
 
@@ -184,6 +208,22 @@ void test_yield_time_between_turns_does_not_count(void) {
     EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_START);
     world_pass(&world, SECOND);
   }
+  world_fini(&world);
+}
+
+/* What other callbacks ran in the poll before is not the lanes': they go on with a turn of their own. */
+void test_yield_resumed_lanes_have_a_turn_of_their_own(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_policy policy = yielding_policy(9, 1);
+  struct sluice_handle lane = world_start(&world, world_open(&world, &policy), 0);
+  run_for(&world, 10 * MS);
+  EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PARK);
+  world_end_turn(&world);
+  run_for(&world, 10 * MS);
+  world_begin_turn(&world);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_RESUMED);
+  EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_START);
   world_fini(&world);
 }
 

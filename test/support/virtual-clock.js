@@ -21,6 +21,7 @@ class VirtualClock {
   reset() {
     binding.rehearse(BigInt(this.seed));
     this.now = 0; // milliseconds
+    this.isWarm = false;
     this.timers = []; // in the order of (due, arming)
     this.late = []; // the same
   }
@@ -32,6 +33,7 @@ class VirtualClock {
 
   /** Makes the engine grant long runs of items, as it does when steps follow each other fast. */
   warmUp() {
+    this.isWarm = true;
     for (let i = 0; i < 10; i++) this.tell('OBSERVE');
   }
 
@@ -61,7 +63,9 @@ class VirtualClock {
     drain();
     await new Promise(setImmediate);
     this.tell('TURN_END');
-    if (ints[I.WAITING] & 1) {
+    const isReady = (ints[I.WAITING] & 1) !== 0;
+    if (this.isWarm) this.warmUp();
+    if (isReady) {
       drain();
       await this.flush();
     }
