@@ -303,7 +303,7 @@ async function beginWith(lane, promise, context) {
   }
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
   const { mapper } = lane.job;
-  return mapper(item, lane.index, context);
+  return await mapper(item, lane.index, context); // awaited here, for the stack of what it throws in its next tick
 }
 
 /** A lane's life, in one promise. `isFresh`: it was born in drain(), and gives way once. */
