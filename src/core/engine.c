@@ -7,6 +7,8 @@
 #define BLOCKED_TURN (5 * SLUICE_MILLISECOND)
 /* Reading the clock (25 ns) at every 32nd step costs nothing; at every step only where steps are that slow. */
 #define STRIDE_MAX 32
+/* A turn may bring slower ones than the last: it begins with few. */
+#define STRIDE_FRESH 4
 #define GAP_SHORT (SLUICE_MILLISECOND / 20)
 #define GAP_LONG (SLUICE_MILLISECOND / 5)
 #define GAP_VERY_LONG (2 * SLUICE_MILLISECOND)
@@ -259,6 +261,7 @@ uint32_t sluice_observe(struct sluice_engine *engine, uint64_t now) {
   if (engine->is_turn_fresh) {
     engine->is_turn_fresh = 0;
     engine->turn_began = now;
+    if (engine->stride > STRIDE_FRESH) engine->stride = STRIDE_FRESH;
   } else {
     uint64_t gap = now - engine->observed;
     if (gap < GAP_SHORT && engine->stride < STRIDE_MAX) engine->stride *= 2;

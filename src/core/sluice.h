@@ -231,7 +231,7 @@ void sluice_expire(struct sluice_engine *engine, uint64_t now, uint64_t hold);
 void sluice_judge(struct sluice_engine *engine, uint64_t now);
 /* Takes one decision that time has brought. EVENT_NONE: there is none. */
 void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision);
-/* The clock, read in the middle of a turn, for the yield. Returns after how many step() and join() calls to read it
+/* The clock, read in the middle of a turn, for the yield. Returns after how many step() calls to read it
  * again, >= 1; the first one in a turn comes with the first call. */
 uint32_t sluice_observe(struct sluice_engine *engine, uint64_t now);
 

@@ -104,8 +104,8 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
     INT(driver, ACTION) = SLUICE_ESTATE; /* only the loop moves real time */
     return;
   }
-  int runs_lanes = operation == SLUICE_OPERATION_JOIN || operation == SLUICE_OPERATION_OPEN;
-  if (runs_lanes && --driver->countdown == 0) observe(driver);
+  /* The turn's time runs from here. (JOIN is no step: the first lanes start inside the call, whatever the time.) */
+  if (operation == SLUICE_OPERATION_OPEN && --driver->countdown == 0) observe(driver);
   call_engine(driver, operation);
   update_reference(driver);
 }
