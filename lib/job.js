@@ -181,11 +181,16 @@ class Job {
     if (results === null) results = counts.done;
     else if (results.length !== counts.started) results.length = counts.started;
     const value = this.isAttempt ? results[0] : results;
-    const { resolve, reject } = this;
+    const { resolve, reject, link } = this;
+    const settle = () => {
+      resolve(value);
+      link?.resolve();
+    };
     const reported = this.reportLast(counts);
+    if (reported === undefined) settle();
+    else settleAfter(reported, settle, reject);
+    this.link = null; // it is cut behind the settling
     this.forget();
-    if (reported === undefined) resolve(value);
-    else settleAfter(reported, value, resolve, reject);
   }
 
   fail(error) {
@@ -293,10 +298,10 @@ class Job {
  * The last report rejects the call where its promise is rejected by now, or about to be. The call does not wait for more:
  * nothing bounds it any longer.
  */
-async function settleAfter(reported, value, resolve, reject) {
+async function settleAfter(reported, settle, reject) {
   listen(reported, undefined, reject);
   for (let i = 0; i < 4; i++) await undefined;
-  resolve(value);
+  settle();
 }
 
 /** @returns the call's promise, which the job does not hold */
