@@ -180,17 +180,21 @@ class Job {
     let { results } = this;
     if (results === null) results = counts.done;
     else if (results.length !== counts.started) results.length = counts.started;
-    const value = this.isAttempt ? results[0] : results;
+    this.fulfil(this.isAttempt ? results[0] : results, counts);
+    this.forget();
+  }
+
+  /** After the last report, which may still reject the call. */
+  fulfil(value, counts) {
     const { resolve, reject, link } = this;
     const settle = () => {
       resolve(value);
       link?.resolve();
     };
+    this.link = null; // it is cut behind the settling
     const reported = this.reportLast(counts);
     if (reported === undefined) settle();
     else settleAfter(reported, settle, reject);
-    this.link = null; // it is cut behind the settling
-    this.forget();
   }
 
   fail(error) {
@@ -229,8 +233,7 @@ class Job {
     const { results } = this;
     const count = this.total ?? counts.started;
     for (let i = 0; i < count; i++) results[i] ??= { status: 'rejected', reason: error };
-    markHandled(this.reportLast(counts));
-    this.resolve(results);
+    this.fulfil(results, counts);
     this.stop(running, error);
     this.forget();
   }

@@ -164,6 +164,7 @@ function readIterator(lane) {
     job.isSourceOpen = false;
     answer(lane, OUTCOME_EXHAUSTED);
   } else {
+    markHandled(lane.item); // the call may end before the lane gets to it
     job.makeRoom(lane.index);
   }
 }
@@ -184,9 +185,9 @@ async function pull(lane) {
     return;
   }
   const { job } = lane;
-  if (job === null) {
-    if (!isDone) markHandled(lane.item);
-  } else if (isDone) {
+  if (!isDone) markHandled(lane.item); // the call may end before the lane gets to it
+  if (job === null) return;
+  if (isDone) {
     job.isSourceOpen = false;
     answer(lane, OUTCOME_EXHAUSTED);
   } else {

@@ -1,152 +1,440 @@
 'use strict';
 
+// What each argument may be. Invalid ones reject, before any callback has run and any iterator was taken.
+
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
-const path = require('node:path');
-const { allSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
 
-const ROOT = path.join(__dirname, '../..');
+const sluice = require('../..');
+const { usage } = require('../../lib/engine');
+const { rejection, turn } = require('../support/outcomes');
 
-// What each argument takes of these; everything else is an error. (undefined is absent, and not among them.)
-const VALUES = [NaN, -1, 0, 1, 1.5, 2 ** 60, Infinity, null, '5', {}, true, () => {}];
+const { allSettled, mapWithLimit, retry, sleep, withTimeout } = sluice;
 
-const TYPE = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
-const RANGE = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
+const TYPE = 'ERR_INVALID_ARG_TYPE';
+const RANGE = 'ERR_OUT_OF_RANGE';
+const FINE = 'fine';
 
-const KINDS = {
-  timeout: (value) => typeof value === 'number' && value >= 0,
-  total: (value) => typeof value === 'number' && !Number.isNaN(value),
-  count: (value) => (Number.isInteger(value) && value >= 0) || value === Infinity,
-  limit: (value) => (Number.isInteger(value) && value >= 1) || value === Infinity,
-  delay: (value) => typeof value === 'number' && value >= 0 && value < Infinity,
-  factor: (value) => typeof value === 'number' && value >= 1 && value < Infinity,
-  callback: (value) => typeof value === 'function',
-  boolean: (value) => typeof value === 'boolean',
-  never: () => false,
-};
+// What is tried as every argument, by the words an error has to use for it.
+const values = new Map([
+  ['NaN', NaN],
+  ['-1', -1],
+  ['-Infinity', -Infinity],
+  ['0', 0],
+  ['0.5', 0.5],
+  ['1.5', 1.5],
+  [`${2 ** 60}`, 2 ** 60],
+  ['Infinity', Infinity],
+  ['1n', 1n],
+  ['null', null],
+  ["'5'", '5'],
+  ['true', true],
+  ['Symbol(s)', Symbol('s')],
+  ['Object', {}],
+  ['Array', [1]],
+  ['function named', function named() {}],
+]);
 
-/** Every numeric, callback and boolean argument: its name in errors, what it takes, and a call with it. */
-function calls(log) {
-  const mapper = () => void log.push('mapper');
-  const fn = () => void log.push('fn');
-  const items = { [Symbol.iterator]: () => (log.push('iterator'), [1].values()) };
-  const work = () => void log.push('work');
-  const map = (options) => mapWithLimit(items, 1, mapper, options);
-  const policy = { retries: 'count', delay: 'delay', factor: 'factor', maxDelay: 'timeout' };
-  const list = [
-    ['limit', 'limit', (value) => mapWithLimit(items, value, mapper)],
-    ['mapper', 'callback', (value) => mapWithLimit(items, 1, value)],
-    ['options.timeout', 'timeout', (timeout) => map({ timeout })],
-    ['options.totalTimeout', 'total', (totalTimeout) => map({ totalTimeout })],
-    ['options.yieldAfter', 'timeout', (yieldAfter) => map({ yieldAfter })],
-    ['options.discard', 'boolean', (discard) => map({ discard })],
-    ['options.unref', 'boolean', (unref) => map({ unref })],
-    ['options.onProgress', 'callback', (onProgress) => map({ onProgress })],
-    ['options.label', 'never', (label) => (label === '5' ? assert.fail() : map({ label })), ['5']],
-    ['options.signal', 'never', (signal) => map({ signal })],
-    ['options.retry.backoff', 'never', (backoff) => map({ retry: { backoff } })],
-    ['options.retry.jitter', 'never', (jitter) => map({ retry: { jitter } })],
-    ['fn', 'callback', (value) => retry(value)],
-    ['maxRetries', 'count', (value) => retry(fn, value), [null, {}]],
-    ['delayMs', 'delay', (value) => retry(fn, 1, value)],
-    ['options.timeout', 'timeout', (timeout) => retry(fn, { timeout })],
-    ['options.totalTimeout', 'total', (totalTimeout) => retry(fn, { totalTimeout })],
-    ['options.backoff', 'never', (backoff) => retry(fn, { backoff })],
-    ['ms', 'timeout', (value) => withTimeout(work, value), [null, {}]],
-    ['options.timeout', 'timeout', (timeout) => withTimeout(work, { timeout })],
-    ['options.unref', 'boolean', (unref) => withTimeout(work, { timeout: 1, unref })],
-    ['ms', 'delay', (value) => sleep(value), [1, 1.5, 2 ** 60]],
-    ['options.unref', 'boolean', (unref) => sleep(0, { unref })],
-    ['options.totalTimeout', 'total', (totalTimeout) => allSettled([], { totalTimeout })],
-    ['options.onProgress', 'callback', (onProgress) => allSettled([], { onProgress })],
-  ];
-  for (const [field, kind] of Object.entries(policy)) {
-    list.push([`options.retry.${field}`, kind, (value) => map({ retry: { [field]: value } })]);
-    list.push([`options.${field}`, kind, (value) => retry(fn, { [field]: value })]);
-  }
-  return list;
+/** What becomes of each value; those that are not listed are of the wrong type. */
+function kind(listed) {
+  return Object.fromEntries([...values.keys()].map((name) => [name, listed[name] ?? TYPE]));
 }
 
-describe('arguments', () => {
+const LARGE = `${2 ** 60}`;
+const kinds = {
+  duration: kind({
+    NaN: RANGE,
+    '-1': RANGE,
+    '-Infinity': RANGE,
+    0: FINE,
+    0.5: FINE,
+    1.5: FINE,
+    [LARGE]: FINE,
+    Infinity: FINE,
+  }),
+  wait: kind({
+    NaN: RANGE,
+    '-1': RANGE,
+    '-Infinity': RANGE,
+    0: FINE,
+    0.5: FINE,
+    1.5: FINE,
+    [LARGE]: FINE,
+    Infinity: RANGE,
+  }),
+  total: kind({
+    NaN: RANGE,
+    '-1': FINE,
+    '-Infinity': FINE,
+    0: FINE,
+    0.5: FINE,
+    1.5: FINE,
+    [LARGE]: FINE,
+    Infinity: FINE,
+  }),
+  limit: kind({
+    NaN: RANGE,
+    '-1': RANGE,
+    '-Infinity': RANGE,
+    0: RANGE,
+    0.5: RANGE,
+    1.5: RANGE,
+    [LARGE]: FINE,
+    Infinity: FINE,
+  }),
+  count: kind({
+    NaN: RANGE,
+    '-1': RANGE,
+    '-Infinity': RANGE,
+    0: FINE,
+    0.5: RANGE,
+    1.5: RANGE,
+    [LARGE]: FINE,
+    Infinity: FINE,
+  }),
+  factor: kind({
+    NaN: RANGE,
+    '-1': RANGE,
+    '-Infinity': RANGE,
+    0: RANGE,
+    0.5: RANGE,
+    1.5: FINE,
+    [LARGE]: FINE,
+    Infinity: RANGE,
+  }),
+  word: kind({ "'5'": RANGE }),
+  boolean: kind({ true: FINE }),
+  string: kind({ "'5'": FINE }),
+  callback: kind({ 'function named': FINE }),
+  signal: kind({}),
+  policy: kind({
+    NaN: RANGE,
+    '-1': RANGE,
+    '-Infinity': RANGE,
+    0: FINE,
+    0.5: RANGE,
+    1.5: RANGE,
+    [LARGE]: FINE,
+    Infinity: FINE,
+    Object: FINE,
+  }),
+};
+
+/** A world in which everything that is user code writes down that it ran. */
+function world() {
   const log = [];
-  for (const [name, kind, call, skipped = []] of calls(log)) {
-    for (const value of VALUES) {
-      if (skipped.includes(value) || skipped.some((one) => typeof one === 'object' && typeof value === 'object'))
-        continue;
-      if (KINDS[kind](value)) continue;
-      const shown = typeof value === 'function' ? 'a function' : (JSON.stringify(value) ?? String(value));
-      it(`${call.toString().slice(0, 60)}: ${name} = ${shown} is an error that names it, and nothing has run`, async () => {
-        log.length = 0;
-        const promise = call(value);
-        assert.deepEqual(log, [], 'no callback has run and no iterator was taken');
-        const error = await promise.then(assert.fail, (reason) => reason);
-        const { name: type, code, message } = error;
-        const isRange = code === 'ERR_OUT_OF_RANGE';
-        assert.deepEqual({ name: type, code }, isRange ? RANGE : TYPE);
-        assert.ok(message.includes(`"${name}"`), message);
-        assert.match(message, /Received .+/);
-        if (typeof value === 'number' || typeof value === 'string') assert.ok(message.includes(String(value)), message);
-        assert.deepEqual(log, []);
-      });
-    }
-  }
-
-  const unknown = {
-    mapWithLimit: (options) => mapWithLimit([1], 1, () => log.push('mapper'), options),
-    'mapWithLimit, retry': (options) => mapWithLimit([1], 1, () => log.push('mapper'), { retry: options }),
-    retry: (options) => retry(() => log.push('fn'), options),
-    withTimeout: (options) => withTimeout(() => log.push('work'), { timeout: 1, ...options }),
-    sleep: (options) => sleep(0, options),
-    allSettled: (options) => allSettled([], options),
+  const note =
+    (name, value) =>
+    (...args) => {
+      log.push(name);
+      return typeof value === 'function' ? value(...args) : value;
+    };
+  const iterator = () => ({ next: note('next', { done: true }), return: note('return', {}) });
+  return {
+    log,
+    note,
+    items: {
+      [Symbol.iterator]: note('iterator', iterator),
+      get length() {
+        log.push('length');
+        return 0;
+      },
+    },
+    asyncItems: { [Symbol.asyncIterator]: note('asyncIterator', iterator) },
+    mapper: note('mapper'),
+    onProgress: note('onProgress'),
+    fallback: note('fallback'),
   };
-  for (const [name, call] of Object.entries(unknown)) {
-    for (const value of [5000, undefined]) {
-      it(`${name}: an unknown option is an error that names it, also as ${value}`, async () => {
-        log.length = 0;
-        await assert.rejects(call({ timout: value }), (error) => {
-          assert.equal(error.code, 'ERR_INVALID_ARG_TYPE');
-          return error.message.includes('timout"') && error.message.includes('no such option');
-        });
-        assert.deepEqual(log, []);
-      });
-    }
+}
 
-    it(`${name}: an option that is undefined is absent`, async () => {
-      await call({ [name.endsWith('retry') ? 'retries' : 'signal']: undefined });
+const optionsOf = (owner, table) => Object.entries(table).map(([key, kindName]) => [key, `${owner}.${key}`, kindName]);
+
+const COMMON = { signal: 'signal', unref: 'boolean', label: 'string' };
+const POLICY = {
+  retries: 'count',
+  delay: 'wait',
+  backoff: 'word',
+  factor: 'factor',
+  maxDelay: 'duration',
+  jitter: 'word',
+};
+const MAP = {
+  timeout: 'duration',
+  totalTimeout: 'total',
+  retry: 'policy',
+  onProgress: 'callback',
+  discard: 'boolean',
+  yieldAfter: 'duration',
+  ...COMMON,
+};
+const RETRY = { ...POLICY, timeout: 'duration', totalTimeout: 'total', ...COMMON };
+
+// function, argument as an error names it, kind, call with a value
+const rows = [
+  ['mapWithLimit', 'limit', 'limit', ({ items, mapper }, value) => mapWithLimit(items, value, mapper)],
+  ['mapWithLimit', 'mapper', 'callback', ({ items }, value) => mapWithLimit(items, 1, value)],
+  ...optionsOf('options', MAP).map(([key, name, kindName]) => [
+    'mapWithLimit',
+    name,
+    kindName,
+    ({ items, mapper }, value) => mapWithLimit(items, 1, mapper, { [key]: value }),
+  ]),
+  ...optionsOf('options', MAP).map(([key, name, kindName]) => [
+    'mapWithLimit of an async iterable',
+    name,
+    kindName,
+    ({ asyncItems, mapper }, value) => mapWithLimit(asyncItems, 1, mapper, { [key]: value }),
+  ]),
+  ...optionsOf('options.retry', POLICY).map(([key, name, kindName]) => [
+    'mapWithLimit',
+    name,
+    kindName,
+    ({ items, mapper }, value) => mapWithLimit(items, 1, mapper, { retry: { [key]: value } }),
+  ]),
+  ['withTimeout', 'ms', 'duration', ({ mapper }, value) => withTimeout(mapper, value)],
+  ...optionsOf('options', { timeout: 'duration', ...COMMON }).map(([key, name, kindName]) => [
+    'withTimeout',
+    name,
+    kindName,
+    ({ mapper }, value) => withTimeout(mapper, { timeout: 5, [key]: value }),
+  ]),
+  ['retry', 'fn', 'callback', (_world, value) => retry(value)],
+  ['retry', 'fn', 'callback', (_world, value) => retry(value, {})],
+  ['retry', 'maxRetries', 'count', ({ mapper }, value) => retry(mapper, value)],
+  ['retry', 'delayMs', 'wait', ({ mapper }, value) => retry(mapper, 1, value)],
+  ...optionsOf('options', RETRY).map(([key, name, kindName]) => [
+    'retry',
+    name,
+    kindName,
+    ({ mapper }, value) => retry(mapper, { [key]: value }),
+  ]),
+  ...optionsOf('options', { totalTimeout: 'total', onProgress: 'callback', ...COMMON }).map(([key, name, kindName]) => [
+    'allSettled',
+    name,
+    kindName,
+    ({ items }, value) => allSettled(items, { [key]: value }),
+  ]),
+  ['sleep', 'ms', 'wait', (_world, value) => sleep(value, { signal: soon() })],
+  ...optionsOf('options', { signal: 'signal', unref: 'boolean' }).map(([key, name, kindName]) => [
+    'sleep',
+    name,
+    kindName,
+    (_world, value) => sleep(0, { [key]: value }),
+  ]),
+];
+
+/** A signal that ends what would take long. */
+function soon() {
+  const controller = new AbortController();
+  setImmediate(() => controller.abort('soon'));
+  return controller.signal;
+}
+
+// The second argument of these tells two forms apart, so an object there is another argument.
+const otherForm = { ms: ['null', 'Object', 'Array'], maxRetries: ['null', 'Object', 'Array'] };
+
+describe('arguments', () => {
+  after(() => assert.equal(usage().jobs, 0));
+
+  for (const [owner, name, kindName, call] of rows) {
+    const expected = kinds[kindName];
+    const tried = [...values].filter(([said]) => !(otherForm[name] ?? []).includes(said));
+
+    it(`${owner}: ${name} that is invalid is named, with what it got, and nothing has run`, async () => {
+      for (const [said, value] of tried) {
+        const code = expected[said];
+        if (code === FINE) continue;
+        const { log, ...rest } = world();
+        const error = await rejection(call(rest, value));
+        assert.equal(error.code, code, `${said}: ${error.stack}`);
+        assert.ok(error instanceof (code === TYPE ? TypeError : RangeError));
+        assert.ok(error.message.includes(`"${name}"`), error.message);
+        assert.ok(error.message.includes(said), `${said}: ${error.message}`);
+        await turn();
+        assert.deepEqual(log, [], said);
+      }
     });
 
-    for (const options of [null, 5, 'x', [], true].slice(0, name === 'mapWithLimit' || name === 'sleep' ? 5 : 0)) {
-      it(`${name}: options = ${JSON.stringify(options)} is an error`, () => assert.rejects(call(options), TYPE));
-    }
-  }
-
-  for (const items of [undefined, null, 5, {}, { length: 1 }]) {
-    it(`mapWithLimit: items = ${JSON.stringify(items)} is an error`, () =>
-      assert.rejects(mapWithLimit(items, 1, String), { ...TYPE, message: /"items"/ }));
-    it(`allSettled: iterable = ${JSON.stringify(items)} is an error`, () =>
-      assert.rejects(allSettled(items), { ...TYPE, message: /"iterable"/ }));
-  }
-
-  it('withTimeout: a third argument that holds a signal was meant as options, and is an error', () =>
-    assert.rejects(withTimeout(Promise.resolve(), 5, { signal: AbortSignal.timeout(1000) }), {
-      ...TYPE,
-      message: /"fallback"/,
-    }));
-
-  const lost = {
-    withTimeout: "withTimeout(Promise.reject(1), 'soon')",
-    'withTimeout, options': 'withTimeout(Promise.reject(1), { timeot: 5 })',
-    mapWithLimit: 'mapWithLimit([Promise.reject(1)], 0, String)',
-    'mapWithLimit, aborted': 'mapWithLimit([Promise.reject(1)], 1, String, { signal: AbortSignal.abort() })',
-    'mapWithLimit, out of time': 'mapWithLimit([Promise.reject(1)], 1, String, { totalTimeout: 0 })',
-    allSettled: 'allSettled([Promise.reject(1)], { timeout: 1 })',
-  };
-  for (const [name, call] of Object.entries(lost)) {
-    it(`${name}: a rejected promise that was handed in with bad arguments, or too late, is never unhandled`, () => {
-      // In a process of its own, which an unhandled rejection ends with exit code 1.
-      const script = `const { allSettled, mapWithLimit, withTimeout } = require('.');
-        ${call}.then(() => process.exit(2), (error) => console.log(error.name));`;
-      assert.match(execFileSync(process.execPath, ['-e', script], { cwd: ROOT, encoding: 'utf8' }), /Error/);
+    it(`${owner}: ${name} that is valid, or undefined, is none`, async () => {
+      for (const [said, value] of [...tried, ['undefined', undefined]]) {
+        const isRequired =
+          ['limit', 'mapper', 'fn', 'ms'].includes(name) || `${owner} ${name}` === 'withTimeout options.timeout';
+        if (said === 'undefined' ? isRequired : expected[said] !== FINE) continue;
+        await call(world(), value).catch(({ code }) => assert.ok(code !== TYPE && code !== RANGE, `${said} is fine`));
+      }
     });
   }
+
+  it('what is required is missed: the error names it', async () => {
+    const calls = {
+      items: () => mapWithLimit(),
+      limit: () => mapWithLimit([]),
+      mapper: () => mapWithLimit([], 1),
+      ms: () => withTimeout(() => assert.fail('called')),
+      'options.timeout': () => withTimeout(() => assert.fail('called'), {}),
+      fn: () => retry(),
+      iterable: () => allSettled(),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      const error = await rejection(call());
+      assert.equal(error.code, TYPE, name);
+      assert.ok(error.message.includes(`"${name}"`), error.message);
+      assert.match(error.message, /undefined/);
+    }
+    const error = await rejection(sleep());
+    assert.equal(error.code, TYPE);
+    assert.match(error.message, /"ms"/);
+  });
+
+  it('what is neither an array nor an iterable is no items', async () => {
+    for (const items of [undefined, null, 1, true, {}, () => {}, { length: 1, 0: 'a' }, { [Symbol.iterator]: 1 }]) {
+      for (const call of [mapWithLimit(items, 1, () => {}), allSettled(items)]) {
+        const error = await rejection(call);
+        assert.equal(error.code, TYPE);
+        assert.match(error.message, /"items"|"iterable"/);
+      }
+    }
+  });
+
+  const functions = {
+    mapWithLimit: ({ items, mapper }, options) => mapWithLimit(items, 1, mapper, options),
+    'mapWithLimit, retry': ({ items, mapper }, policy) => mapWithLimit(items, 1, mapper, { retry: policy }),
+    withTimeout: ({ mapper, fallback }, options) => withTimeout(mapper, { timeout: 5, fallback, ...options }),
+    retry: ({ mapper }, options) => retry(mapper, options),
+    allSettled: ({ items }, options) => allSettled(items, options),
+    sleep: (_world, options) => sleep(1, options),
+  };
+  for (const [name, call] of Object.entries(functions)) {
+    it(`${name}: an unknown option is an error that names it, and nothing has run`, async () => {
+      for (const value of [5000, null, 'x', () => assert.fail('called'), {}]) {
+        const { log, ...rest } = world();
+        const error = await rejection(call(rest, { timout: value }));
+        assert.ok(error instanceof TypeError);
+        assert.equal(error.code, TYPE);
+        assert.match(error.message, /timout"/);
+        await turn();
+        assert.deepEqual(log, []);
+      }
+    });
+
+    it(`${name}: an unknown option beside valid ones, before or after`, async () => {
+      for (const key of ['timout', 'constructor', 'toString', '0', '']) {
+        const known = name === 'mapWithLimit, retry' ? { retries: 1 } : { unref: true };
+        for (const options of [
+          { [key]: 1, ...known },
+          { ...known, [key]: 1 },
+        ]) {
+          const { log, ...rest } = world();
+          const error = await rejection(call(rest, options));
+          assert.equal(error.code, TYPE, key);
+          assert.ok(error.message.includes(`${key}"`), error.message);
+          assert.deepEqual(log, []);
+        }
+      }
+    });
+
+    it(`${name}: an option that is a getter that throws rejects it with that`, async () => {
+      const thrown = new Error('getter');
+      const options = {};
+      const key = name === 'mapWithLimit, retry' ? 'retries' : 'signal';
+      Object.defineProperty(options, key, {
+        enumerable: true,
+        get() {
+          throw thrown;
+        },
+      });
+      if (name === 'withTimeout') {
+        Object.defineProperty(options, 'timeout', { enumerable: true, value: 5 });
+        assert.equal(await rejection(withTimeout(() => assert.fail('called'), options)), thrown);
+      } else {
+        const { log, ...rest } = world();
+        assert.equal(await rejection(call(rest, options)), thrown);
+        assert.deepEqual(log, []);
+      }
+    });
+
+    it(`${name}: options without a prototype, frozen ones, and empty ones are fine`, async () => {
+      for (const options of [Object.create(null), Object.freeze({}), {}]) {
+        await call(world(), options);
+      }
+    });
+  }
+
+  it('options that are no object are an error', async () => {
+    const calls = {
+      mapWithLimit: ({ items, mapper }, options) => mapWithLimit(items, 1, mapper, options),
+      allSettled: ({ items }, options) => allSettled(items, options),
+      sleep: (_world, options) => sleep(1, options),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      for (const options of [null, 5, '5', true, [], () => {}, Symbol('s'), 1n]) {
+        const { log, ...rest } = world();
+        const error = await rejection(call(rest, options));
+        assert.equal(error.code, TYPE, `${name} ${String(options)}`);
+        assert.match(error.message, /"options"/);
+        await turn();
+        assert.deepEqual(log, []);
+      }
+    }
+    for (const second of [null, []]) {
+      const { log, mapper } = world();
+      assert.equal((await rejection(withTimeout(mapper, second))).code, TYPE);
+      assert.equal((await rejection(retry(mapper, second))).code, TYPE);
+      assert.deepEqual(log, []);
+    }
+  });
+
+  it('retry: a delayMs beside options is an error', async () => {
+    const { log, mapper } = world();
+    const error = await rejection(retry(mapper, {}, 10));
+    assert.equal(error.code, TYPE);
+    assert.match(error.message, /"delayMs"/);
+    assert.deepEqual(log, []);
+  });
+
+  it('the words of a policy', async () => {
+    const fn = () => 'value';
+    for (const backoff of ['constant', 'linear', 'exponential']) assert.equal(await retry(fn, { backoff }), 'value');
+    for (const jitter of ['none', 'full']) assert.equal(await retry(fn, { jitter }), 'value');
+    for (const word of ['Constant', 'toString', '__proto__', '']) {
+      for (const key of ['backoff', 'jitter']) {
+        const error = await rejection(retry(fn, { [key]: word }));
+        assert.equal(error.code, RANGE);
+        assert.ok(error.message.includes(`"options.${key}"`) && error.message.includes(`'${word}'`), error.message);
+      }
+    }
+  });
+
+  it('nothing throws: every function called with nothing, and with hostile proxies, rejects', async () => {
+    const hostile = new Proxy(
+      {},
+      {
+        get() {
+          throw new Error('get');
+        },
+        ownKeys() {
+          throw new Error('ownKeys');
+        },
+      },
+    );
+    for (const name of ['mapWithLimit', 'withTimeout', 'retry', 'allSettled', 'sleep']) {
+      assert.ok((await rejection(sluice[name]())) instanceof TypeError);
+      const args = name === 'sleep' ? [hostile, hostile] : [hostile, hostile, hostile, hostile];
+      assert.ok((await rejection(sluice[name](...args))) instanceof Error);
+    }
+    const onlyOptions = [
+      () => mapWithLimit([1], 1, () => assert.fail('called'), hostile),
+      () => withTimeout(() => assert.fail('called'), hostile),
+      () => retry(() => assert.fail('called'), hostile),
+      () => allSettled([1], hostile),
+      () => sleep(1, hostile),
+    ];
+    for (const call of onlyOptions) assert.equal((await rejection(call())).message, 'ownKeys');
+  });
+
+  it('require and import give the same functions, and no more', async () => {
+    const module = await import('../../lib/index.mjs');
+    const names = Object.keys(module).filter((name) => name !== 'default');
+    assert.deepEqual(names.sort(), Object.keys(sluice).sort());
+    for (const [name, value] of Object.entries(sluice)) assert.equal(module[name], value, name);
+  });
 });

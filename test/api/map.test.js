@@ -443,7 +443,10 @@ describe('mapWithLimit', () => {
       const error = new Error('element');
       for (const items of [[Promise.reject(error)], new Set([Promise.reject(error)])]) {
         const mapper = () => assert.fail('called');
-        assert.equal(await rejection(mapWithLimit(items, 1, mapper, { retry: { retries: 3, delay: 0 } })), error);
+        let retried;
+        const options = { retry: { retries: 3, delay: 0 }, onProgress: (progress) => ({ retried } = progress) };
+        assert.equal(await rejection(mapWithLimit(items, 1, mapper, options)), error);
+        assert.equal(retried, 0);
       }
     });
 
@@ -453,6 +456,30 @@ describe('mapWithLimit', () => {
       const { scope, timeout, index, attempt } = error;
       assert.deepEqual({ scope, timeout, index, attempt }, { scope: 'attempt', timeout: 7, index: 0, attempt: 1 });
       assert.equal(clock.now >= 7, true);
+    });
+
+    it('a thenable among them is asked once, and only when its turn comes: it may be a query that then() starts', async () => {
+      for (const wrap of [(items) => items, (items) => new Set(items)]) {
+        const log = [];
+        const lazy = (name) => ({
+          then(resolve) {
+            log.push(`then ${name}`);
+            resolve(name);
+          },
+        });
+        await over(mapWithLimit(wrap([lazy('a'), lazy('b')]), 1, async (name) => log.push(`mapper ${name}`)));
+        assert.deepEqual(log, ['then a', 'mapper a', 'then b', 'mapper b']);
+      }
+    });
+
+    it('a thenable among them is not asked by a call that never comes to it', async () => {
+      let count = 0;
+      const lazy = { then: () => count++ };
+      assert.equal(await rejection(mapWithLimit([lazy], 1, noop, { signal: AbortSignal.abort('before') })), 'before');
+      assert.equal((await rejection(mapWithLimit([lazy], 0, noop))).code, 'ERR_OUT_OF_RANGE');
+      assert.equal(await rejection(mapWithLimit([0, lazy], 1, () => Promise.reject('first'))), 'first');
+      await turn();
+      assert.equal(count, 0);
     });
 
     it('a promise among them is awaited once, however often its mapper fails', async () => {
@@ -493,31 +520,35 @@ describe('mapWithLimit', () => {
       });
     }
 
-    for (const [name, wrap] of Object.entries({
-      iterable: (items) => new Set(items),
-      asyncIterable: (items) => ({
-        [Symbol.asyncIterator]() {
-          const iterator = items.values();
-          return { next: async () => iterator.next() };
-        },
-      }),
-    })) {
-      it(`an ${name}'s when they are pulled, also by a call that next() has ended`, async () => {
+    const kinds = { iterable: Symbol.iterator, 'async iterable': Symbol.asyncIterator };
+    for (const [kind, symbol] of Object.entries(kinds)) {
+      const answer = (value) => {
+        const result = { done: false, value };
+        return symbol === Symbol.iterator ? result : Promise.resolve(result);
+      };
+
+      it(`an ${kind}'s when they are pulled, also by a call that next() has ended`, async () => {
         const controller = new AbortController();
+        const next = () => {
+          controller.abort('enough');
+          return answer(boom());
+        };
         const reasons = await unhandledDuring(async () => {
-          const source = wrap([1, 2])[name === 'iterable' ? Symbol.iterator : Symbol.asyncIterator]();
-          const items = {
-            [name === 'iterable' ? Symbol.iterator : Symbol.asyncIterator]: () => ({
-              next() {
-                controller.abort('enough');
-                const value = boom();
-                return name === 'iterable' ? { done: false, value } : Promise.resolve({ done: false, value });
-              },
-            }),
-          };
-          assert.ok(source);
+          const items = { [symbol]: () => ({ next }) };
           assert.equal(await rejection(mapWithLimit(items, 1, noop, { signal: controller.signal })), 'enough');
-          await turn();
+        });
+        assert.deepEqual(reasons, []);
+      });
+
+      it(`an ${kind}'s that were pulled before next() threw`, async () => {
+        const thrown = new Error('next');
+        const reasons = await unhandledDuring(async () => {
+          let count = 0;
+          const next = () => {
+            if (++count > 1) throw thrown;
+            return answer(boom());
+          };
+          assert.equal(await rejection(mapWithLimit({ [symbol]: () => ({ next }) }, 3, noop)), thrown);
         });
         assert.deepEqual(reasons, []);
       });
@@ -883,6 +914,49 @@ describe('mapWithLimit', () => {
       await clock.flush();
       for (const signal of read) assert.equal(signal.aborted, false);
       for (const { signal } of contexts) assert.equal(signal.aborted, false, 'also when it is first read afterwards');
+    });
+
+    for (const [source, wrap] of Object.entries({
+      array: (items) => items,
+      iterable: (items) => items.values(),
+      async *'async iterable'(items) {
+        yield* items;
+      },
+    })) {
+      for (const isRead of [true, false]) {
+        const when = isRead ? 'was read in time' : 'is first read afterwards';
+        it(`an attempt that has ended is not told when its lane's next one is aborted, ${source}, its signal ${when}`, async () => {
+          const controller = new AbortController();
+          const contexts = [];
+          const mapper = async (item, _index, ctx) => {
+            contexts.push(ctx);
+            if (isRead && contexts.length < 3) assert.equal(ctx.signal.aborted, false);
+            if (item === 1 && ctx.attempt === 1) throw new Error('again');
+            return item === 0 ? undefined : never();
+          };
+          const options = { signal: controller.signal, retry: { retries: 1, delay: 0 } };
+          const result = mapWithLimit(wrap([0, 1]), 1, mapper, options);
+          result.catch(noop);
+          await clock.flush();
+          controller.abort('over');
+          const aborted = contexts.map(({ signal }) => signal.aborted);
+          assert.deepEqual(aborted, [false, false, true]);
+        });
+      }
+    }
+
+    it("a listener on a timed-out attempt's signal may abort the call: no retry starts", async () => {
+      const controller = new AbortController();
+      let calls = 0;
+      const mapper = (_item, _index, { signal }) => {
+        calls++;
+        signal.addEventListener('abort', () => controller.abort('enough'));
+        return never();
+      };
+      const options = { timeout: 5, retry: { retries: 3, delay: 0 }, signal: controller.signal };
+      assert.equal(await rejection(over(mapWithLimit([0, 1], 1, mapper, options))), 'enough');
+      await clock.advance(50);
+      assert.equal(calls, 1);
     });
 
     const reasons = {

@@ -1,134 +1,337 @@
 'use strict';
 
+// What a call leaves behind: nothing. The first part runs in a process of its own, which may collect garbage.
+
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
-const path = require('node:path');
+const { getEventListeners } = require('node:events');
 
-const ROOT = path.join(__dirname, '../..');
+const { allSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
+const { usage } = require('../../lib/engine');
+const { parseLines, runNode } = require('../support/child');
+const { deferred, rejection, turn } = require('../support/outcomes');
 
-/** Runs a script in a process with a collector to call, and returns what it prints as JSON. */
-function runWithGc(script) {
-  const prelude = `
-    const { mapWithLimit, retry, withTimeout, allSettled, sleep } = require('.');
-    const { usage, lanes, jobs } = require('./lib/engine');
-    const { getEventListeners } = require('node:events');
-    const never = () => new Promise(() => {});
-    const collect = async () => { for (let i = 0; i < 5; i++) { await new Promise(setImmediate); gc(); } };
-    const open = () => ({ jobs: usage().jobs, lanes: usage().lanes, listed: [...lanes, ...jobs].filter(Boolean).length });
-    const print = (value) => console.log(JSON.stringify(value));
-    const isCollected = (ref) => ref.deref() === undefined;`;
-  const args = ['--expose-gc', '-e', `${prelude}\n(async () => {${script}})();`];
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' }));
+const never = () => new Promise(() => {});
+const noop = () => {};
+
+// name -> async (keep) => what the scenario holds on to; keep(name, object): the object must be collectable at its end.
+const scenarios = {
+  'the results of a call, while its abandoned attempts still run': async (keep) => {
+    const open = [];
+    const mapper = (item, _index, { attempt }) => {
+      if (item === 1 && attempt === 1) {
+        open.push(deferred());
+        return open.at(-1).promise;
+      }
+      return { big: Buffer.alloc(1000) };
+    };
+    const results = await mapWithLimit([0, 1, 2], 2, mapper, { timeout: 2, retry: { retries: 1, delay: 0 } });
+    keep('results', results);
+    for (const result of results) keep('result', result);
+    return open;
+  },
+  'the results of a call that was cut off, while its attempts still run': async (keep) => {
+    const open = [];
+    const mapper = (item) => {
+      if (item > 0) {
+        open.push(deferred());
+        return open.at(-1).promise;
+      }
+      const result = { big: Buffer.alloc(1000) };
+      keep('result', result);
+      return result;
+    };
+    await rejection(mapWithLimit([0, 1, 2], 3, mapper, { totalTimeout: 2 }));
+    return open;
+  },
+  'the items and the mapper of a call that is over, while its attempts still run': async (keep) => {
+    const open = [deferred()];
+    const items = [{ item: 1 }, { item: 2 }];
+    const controller = new AbortController();
+    const mapper = () => open[0].promise;
+    const call = mapWithLimit(items, 1, mapper, { signal: controller.signal, timeout: 1000 });
+    controller.abort('over');
+    await rejection(call);
+    for (const item of items) keep('item', item);
+    keep('items', items);
+    keep('mapper', mapper);
+    return open;
+  },
+  'what an abandoned attempt comes to': async (keep) => {
+    const open = deferred();
+    await rejection(mapWithLimit([0], 1, () => open.promise, { timeout: 1 }));
+    const late = { late: true };
+    keep('late', late);
+    open.resolve(late);
+    await turn();
+    return [];
+  },
+  'the job of an async source that never answers': async (keep) => {
+    const open = deferred();
+    const controller = new AbortController();
+    const mapper = () => {};
+    const items = { [Symbol.asyncIterator]: () => ({ next: () => open.promise }) };
+    const call = mapWithLimit(items, 4, mapper, { signal: controller.signal });
+    await turn();
+    controller.abort('over');
+    await rejection(call);
+    keep('mapper', mapper);
+    return [open];
+  },
+  'the fallback and the signal of withTimeout, while its work still runs': async (keep) => {
+    const open = deferred();
+    const controller = new AbortController();
+    const fallback = () => 'fallback';
+    await withTimeout(open.promise, { timeout: 1, fallback, signal: controller.signal });
+    keep('fallback', fallback);
+    keep('signal', controller.signal);
+    return [open];
+  },
+  'the value of withTimeout, while its guard waits in the pool': async (keep) => {
+    const value = { value: true };
+    keep('value', await withTimeout(Promise.resolve(value), 1000));
+    await turn();
+    return [];
+  },
+  'the function and the errors of retry': async (keep) => {
+    const fn = async () => {
+      const error = new Error('again');
+      keep('error', error);
+      throw error;
+    };
+    await rejection(retry(fn, { retries: 2, delay: 1 }));
+    await rejection(retry(fn, 2, 0));
+    keep('fn', fn);
+    return [];
+  },
+  'the results of allSettled that was cut off, while its elements are pending': async (keep) => {
+    const open = [deferred(), deferred()];
+    const results = await allSettled([...open.map(({ promise }) => promise), { value: 1 }], { totalTimeout: 1 });
+    keep('results', results);
+    for (const result of results) keep('result', result);
+    return open;
+  },
+  'a context, its controller and its signal': async (keep) => {
+    const contexts = [];
+    await mapWithLimit([1, 2, 3], 1, async (_item, _index, ctx) => void contexts.push(ctx, ctx.signal), {
+      timeout: 1000,
+    });
+    for (const context of contexts) keep('context', context);
+    return [];
+  },
+  'calls on a signal that lives on': async (keep) => {
+    const controller = new AbortController();
+    const mapper = async () => {};
+    await mapWithLimit([1], 1, mapper, { signal: controller.signal });
+    keep('mapper', mapper);
+    const fallback = () => {};
+    await withTimeout(Promise.resolve(), { timeout: 1000, signal: controller.signal, fallback });
+    keep('fallback', fallback);
+    return [controller];
+  },
+  'a signal that calls waited on': async (keep) => {
+    const controller = new AbortController();
+    keep('signal', controller.signal);
+    await mapWithLimit([1], 1, async () => {}, { signal: controller.signal });
+    await rejection(sleep(1000, { signal: AbortSignal.any([controller.signal, AbortSignal.timeout(1)]) }));
+    return [];
+  },
+};
+
+/** In the child: which of the objects that were to be kept are still there. */
+async function collect(scenario) {
+  const kept = [];
+  const held = await scenario((name, object) => kept.push([name, new WeakRef(object)]));
+  const alive = () => kept.filter(([, ref]) => ref.deref() !== undefined).map(([name]) => name);
+  for (let i = 0; i < 20 && alive().length > 0; i++) {
+    await turn();
+    global.gc();
+  }
+  const { jobs, lanes } = usage();
+  return { count: kept.length, alive: alive(), jobs, lanes, held: held.length };
 }
 
-const NOTHING = { jobs: 0, lanes: 0, listed: 0 };
+async function main() {
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    process.stdout.write(`${JSON.stringify({ name, ...(await collect(scenario)) })}\n`);
+  }
+}
 
-describe('memory', () => {
-  it('the results of a call are collectable while an abandoned attempt of it never settles', () => {
-    const said = runWithGc(`
-      const hung = [];
-      async function call() {
-        const results = await mapWithLimit([1, 2], 1, (item, _index, { attempt }) => {
-          if (item === 1 && attempt === 1) return new Promise((resolve) => hung.push(resolve));
-          return { big: item };
-        }, { timeout: 5, retry: { retries: 1, delay: 0 } });
-        return [new WeakRef(results), new WeakRef(results[0]), new WeakRef(results[1])];
-      }
-      const refs = await call();
-      await collect();
-      print({ hung: hung.length, collected: refs.map(isCollected), ...open() });`);
-    assert.deepEqual(said, { hung: 1, collected: [true, true, true], ...NOTHING });
+if (process.argv[2] === 'child') {
+  main();
+} else {
+  describe('memory: in a process that collects garbage', () => {
+    let outcomes;
+    before(async () => {
+      const { code, stdout, stderr } = await runNode(['--expose-gc', __filename, 'child']);
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+      outcomes = new Map(parseLines(stdout).map((outcome) => [outcome.name, outcome]));
+    });
+
+    for (const name of Object.keys(scenarios)) {
+      it(`can be collected: ${name}`, () => {
+        const { count, alive } = outcomes.get(name);
+        assert.ok(count > 0);
+        assert.deepEqual(alive, []);
+      });
+
+      it(`no job and no lane is left: ${name}`, () => {
+        const { jobs, lanes } = outcomes.get(name);
+        assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 });
+      });
+    }
   });
 
-  it('the items and results of a call that failed are collectable while its other attempts never settle', () => {
-    const said = runWithGc(`
-      const hung = [];
-      async function call() {
-        const items = [{ item: 1 }, { item: 2 }];
-        const refs = [new WeakRef(items), new WeakRef(items[0])];
-        await mapWithLimit(items, 2, (_item, index) => {
-          if (index === 0) return new Promise((resolve) => hung.push(resolve));
-          return Promise.reject(new Error('first'));
-        }).catch(() => {});
-        return refs;
-      }
-      const refs = await call();
-      await collect();
-      print({ hung: hung.length, collected: refs.map(isCollected), ...open() });`);
-    assert.deepEqual(said, { hung: 1, collected: [true, true], ...NOTHING });
+  describe('memory: nothing is left in the engine', () => {
+    const failure = new Error('failure');
+    const calls = {
+      'mapWithLimit, fulfilled': (signal) =>
+        mapWithLimit([1, 2, 3], 2, async () => {}, { timeout: 1000, retry: 1, signal }),
+      'mapWithLimit, rejected': (signal) =>
+        mapWithLimit([1, 2], 2, () => Promise.reject(failure), { timeout: 1000, signal }),
+      'mapWithLimit, rejected in a backoff': () =>
+        mapWithLimit(
+          [1, 2],
+          2,
+          (item) => (item === 1 ? Promise.reject(failure) : turn().then(() => Promise.reject(1))),
+          {
+            retry: { retries: 1, delay: 20_000, jitter: 'none' },
+            totalTimeout: 10_000,
+          },
+        ),
+      'mapWithLimit, timed out': (signal) => mapWithLimit([1, 2], 2, never, { timeout: 1, signal }),
+      'mapWithLimit, timed out in total': (signal) => mapWithLimit([1, 2, 3], 2, never, { totalTimeout: 1, signal }),
+      'mapWithLimit, aborted': (signal) => mapWithLimit([1, 2, 3], 2, never, { signal, timeout: 1000 }),
+      'mapWithLimit, aborted in a backoff': (signal) =>
+        mapWithLimit([1], 1, () => Promise.reject(failure), { signal, retry: { retries: 1, delay: 10_000 } }),
+      'mapWithLimit, aborted while it waits for next()': (signal) =>
+        mapWithLimit({ [Symbol.asyncIterator]: () => ({ next: never }) }, 2, noop, { signal }),
+      'mapWithLimit, its onProgress threw': () => mapWithLimit([1], 1, never, { onProgress: () => assert.fail() }),
+      'mapWithLimit, its iterator threw': () =>
+        mapWithLimit({ [Symbol.iterator]: () => ({ next: () => assert.fail() }) }, 2, noop, { timeout: 1000 }),
+      'mapWithLimit, its yields': () => mapWithLimit(Array(50).fill(0), 4, noop, { yieldAfter: 0 }),
+      'withTimeout, in time': (signal) => withTimeout(Promise.resolve(), { timeout: 1000, signal }),
+      'withTimeout, too late': (signal) => withTimeout(never(), { timeout: 1, signal }),
+      'withTimeout, aborted': (signal) => withTimeout(never(), { timeout: 1000, signal }),
+      'retry, exhausted': (signal) => retry(() => Promise.reject(failure), { retries: 2, delay: 0, signal }),
+      'retry, aborted in a backoff': (signal) => retry(() => Promise.reject(failure), { delay: 10_000, signal }),
+      'allSettled, cut off': (signal) => allSettled([never()], { totalTimeout: 1, signal }),
+      'allSettled, aborted': (signal) => allSettled([never()], { signal }),
+      'sleep, over': (signal) => sleep(1, { signal }),
+      'sleep, aborted': (signal) => sleep(10_000, { signal }),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      it(`${name}: no job, no lane, no listener`, async () => {
+        const controller = new AbortController();
+        const promise = call(controller.signal);
+        setImmediate(() => name.includes('aborted') && controller.abort('over'));
+        await promise.catch(noop);
+        const { jobs, lanes } = usage();
+        assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 });
+        assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
+        await turn();
+      });
+    }
   });
 
-  it('what withTimeout resolved with, or timed out on, is not kept by a promise that never settles', () => {
-    const said = runWithGc(`
-      const hung = new Promise((resolve) => (globalThis.keep = resolve));
-      async function call() {
-        const value = await withTimeout(hung, { timeout: 1, fallback: () => ({ big: 1 }) });
-        return new WeakRef(value);
-      }
-      const ref = await call();
-      await collect();
-      print({ collected: isCollected(ref), ...open() });`);
-    assert.deepEqual(said, { collected: true, ...NOTHING });
-  });
+  describe('memory: one listener per signal', () => {
+    const COUNT = 10_000;
+    const ways = {
+      mapWithLimit: (signal) => mapWithLimit([1], 1, () => turn(), { signal }),
+      withTimeout: (signal) => withTimeout(() => turn(), { timeout: 1000, signal }),
+      retry: (signal) => retry(() => turn(), { signal }),
+      allSettled: (signal) => allSettled([turn()], { signal }),
+      sleep: (signal) => sleep(1, { signal }),
+    };
 
-  it('10,000 calls of each kind on one signal leave no listener and no warning', () => {
-    const said = runWithGc(`
-      let warnings = 0;
-      process.on('warning', () => warnings++);
-      const { signal } = new AbortController();
-      const most = [];
-      const calls = [];
-      for (let i = 0; i < 10_000; i++) {
-        calls.push(mapWithLimit([1], 1, async () => {}, { signal }), retry(async () => {}, { signal }),
-          withTimeout(async () => {}, { timeout: 1000, signal }), allSettled([sleep(1)], { signal }));
-        if (i % 1000 === 0) most.push(getEventListeners(signal, 'abort').length);
-      }
-      await Promise.all(calls);
-      print({ warnings, most: Math.max(...most), left: getEventListeners(signal, 'abort').length, ...open() });`);
-    assert.deepEqual(said, { warnings: 0, most: 1, left: 0, ...NOTHING });
-  });
+    async function warningsDuring(run) {
+      const warnings = [];
+      const listener = (warning) => warnings.push(warning.name);
+      process.on('warning', listener);
+      await run();
+      await turn();
+      process.off('warning', listener);
+      return warnings;
+    }
 
-  it('aborting 10,000 calls at once settles them all, and leaves nothing', () => {
-    const said = runWithGc(`
+    for (const [name, call] of Object.entries(ways)) {
+      it(`${COUNT} calls of ${name} on one signal: one listener while they run, none afterwards, no warning`, async () => {
+        const { signal } = new AbortController();
+        const warnings = await warningsDuring(async () => {
+          const calls = Array.from({ length: COUNT }, () => call(signal));
+          assert.equal(getEventListeners(signal, 'abort').length, 1);
+          await Promise.all(calls);
+          assert.equal(getEventListeners(signal, 'abort').length, 0);
+        });
+        assert.deepEqual(warnings, []);
+      });
+
+      it(`${COUNT} calls of ${name} on one signal, aborted: all hear of it, no listener is left`, async () => {
+        const controller = new AbortController();
+        const { signal } = controller;
+        const calls = Array.from({ length: COUNT }, () => rejection(call(signal)));
+        controller.abort('over');
+        assert.equal(getEventListeners(signal, 'abort').length, 0);
+        assert.deepEqual(new Set(await Promise.all(calls)), new Set(['over']));
+        const { jobs, lanes } = usage();
+        assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 });
+        await turn();
+      });
+    }
+
+    it('calls that come and go in any order share it', async () => {
       const controller = new AbortController();
       const { signal } = controller;
-      const calls = [];
-      for (let i = 0; i < 2500; i++) {
-        calls.push(mapWithLimit([1], 1, never, { signal }), retry(never, { signal }), sleep(1e6, { signal }),
-          withTimeout(never, { timeout: 1e6, signal }));
+      const open = Array.from({ length: 20 }, deferred);
+      const calls = open.map(({ promise }) => withTimeout(promise, { timeout: 1000, signal }));
+      for (const i of [0, 19, 7, 8, 3, 1, 18, 12]) {
+        open[i].resolve(i);
+        assert.equal(await calls[i], i);
+        await undefined;
+        assert.equal(getEventListeners(signal, 'abort').length, 1);
       }
-      controller.abort(new Error('over'));
+      controller.abort('over');
       const outcomes = await Promise.allSettled(calls);
-      const over = outcomes.filter(({ reason }) => reason?.message === 'over').length;
-      print({ over, left: getEventListeners(signal, 'abort').length, ...open() });`);
-    assert.deepEqual(said, { over: 10_000, left: 0, ...NOTHING });
-  });
+      assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 8);
+      assert.ok(outcomes.every(({ status, reason }) => status === 'fulfilled' || reason === 'over'));
+    });
 
-  it('a guard that comes from the pool never hears of its last user’s promise', () => {
-    const said = runWithGc(`
-      let settleLate;
-      const late = new Promise((resolve) => (settleLate = resolve));
-      await withTimeout(late, 1).catch(() => {});
-      const next = withTimeout(new Promise((resolve) => setTimeout(resolve, 20, 'its own')), 1000);
-      settleLate('the last one’s');
-      const value = await next;
-      await collect();
-      print({ value, ...open() });`);
-    assert.deepEqual(said, { value: 'its own', ...NOTHING });
-  });
+    it('a call that ends when another one hears of the abort is told nothing', async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const inner = new AbortController();
+      const results = [];
+      const ender = mapWithLimit(
+        [1],
+        1,
+        (_item, _index, ctx) => {
+          ctx.signal.addEventListener('abort', () => inner.abort('inner'));
+          return never();
+        },
+        { signal },
+      );
+      const ended = sleep(1000, { signal: inner.signal });
+      results.push(rejection(ended), rejection(ender));
+      results.push(rejection(withTimeout(never(), { timeout: 1000, signal })));
+      controller.abort('outer');
+      assert.deepEqual(await Promise.all(results), ['inner', 'outer', 'outer']);
+    });
 
-  it('three million items from a generator, their values discarded: memory stays flat', () => {
-    const said = runWithGc(`
-      function* source() {
-        for (let i = 0; i < 3e6; i++) {
-          if (i === 1e6) { gc(); base = process.memoryUsage().rss; }
-          yield i;
-        }
-      }
-      let base;
-      const count = await mapWithLimit(source(), 16, async (item) => item, { discard: true });
-      gc();
-      print({ count, grownBy: (process.memoryUsage().rss - base) / 2 ** 20 < 20 ? 'little' : 'much' });`);
-    assert.deepEqual(said, { count: 3e6, grownBy: 'little' });
-  }).timeout(60_000);
-});
+    it('a call that is made while a signal is being aborted rejects', async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      let late;
+      const call = mapWithLimit(
+        [1],
+        1,
+        (_item, _index, ctx) => {
+          ctx.signal.addEventListener('abort', () => (late = rejection(sleep(1000, { signal }))));
+          return never();
+        },
+        { signal },
+      );
+      controller.abort('over');
+      assert.equal(await rejection(call), 'over');
+      assert.equal(await late, 'over');
+    });
+  });
+}

@@ -12,6 +12,7 @@ const { usage } = require('../../lib/engine');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
 
+const ForeignPromise = vm.runInNewContext('Promise');
 const never = () => new Promise(() => {});
 const noop = () => {};
 const fulfilled = (value) => ({ status: 'fulfilled', value });
@@ -105,14 +106,13 @@ describe('allSettled', () => {
       class Sub extends Promise {}
       return isRejected ? Sub.reject(value) : Sub.resolve(value);
     },
-    foreign: ({ isRejected, value }) => vm.runInThisContext('Promise')[isRejected ? 'reject' : 'resolve'](value),
+    foreign: ({ isRejected, value }) => ForeignPromise[isRejected ? 'reject' : 'resolve'](value),
     nested: (drawn) => Promise.resolve({ then: (resolve) => resolve(kinds.settled(drawn)) }),
   };
-  // A getter that throws is beyond the built-in, which rejects as a whole: it calls resolve() of the constructor first.
   const containers = {
     array: (elements) => elements,
     Set: (elements) => new Set(elements),
-    generator: function* (elements) {
+    *generator(elements) {
       yield* elements;
     },
     values: (elements) => elements.values(),
@@ -195,6 +195,17 @@ describe('allSettled', () => {
         assert.equal(await rejection(call(iterable)), error);
       });
     }
+
+    it(`${name}: promises that an iterator gave before it threw are handled`, async () => {
+      const reasons = await unhandledDuring(async () => {
+        const iterable = (function* () {
+          yield Promise.reject(new Error('element'));
+          raise();
+        })();
+        assert.equal(await rejection(call(iterable)), error);
+      });
+      assert.deepEqual(reasons, []);
+    });
 
     it(`${name}: what is no iterable rejects with a TypeError that names it`, async () => {
       for (const value of [undefined, null, 1, {}, noop, (async function* () {})()]) {
@@ -387,6 +398,14 @@ describe('allSettled', () => {
     const raise = () => {
       throw error;
     };
+    it('a throw from it, or a rejected promise, when the total time is over rejects the call', async () => {
+      for (const answer of [raise, async () => raise()]) {
+        clock.reset();
+        const onProgress = () => (clock.now === 5 ? answer() : undefined);
+        assert.equal(await rejection(over(allSettled([never()], { totalTimeout: 5, onProgress }))), error);
+      }
+    });
+
     for (const [name, onProgress] of Object.entries({ 'a throw': raise, 'a rejected promise': async () => raise() })) {
       it(`${name} from it rejects the call; the promises stay handled`, async () => {
         const reasons = await unhandledDuring(async () => {

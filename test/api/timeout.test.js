@@ -399,6 +399,18 @@ describe('withTimeout', () => {
     assert.deepEqual(reasons, []);
   });
 
+  it('a thenable is not asked when the arguments are invalid or the signal is aborted already, and else once', async () => {
+    let count = 0;
+    const lazy = { then: () => count++ };
+    assert.equal((await rejection(withTimeout(lazy, -1))).code, 'ERR_OUT_OF_RANGE');
+    assert.equal(await rejection(withTimeout(lazy, { timeout: 5, signal: AbortSignal.abort('before') })), 'before');
+    await turn();
+    assert.equal(count, 0);
+    const counted = { then: (resolve) => resolve(++count) };
+    assert.equal(await over(withTimeout(counted, 5)), 1);
+    assert.equal(await over(withTimeout(counted, { timeout: 5, signal: new AbortController().signal })), 2);
+  });
+
   it('a foreign thenable that calls back twice does not reach the next user of its guard', async () => {
     for (let i = 0; i < 50; i++) {
       let callBack;

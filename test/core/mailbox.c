@@ -237,6 +237,77 @@ void test_mailbox_a_run_in_words(void) {
   box_free(box);
 }
 
+/* NEXT, with noise in the words that it is to write. */
+static void expect_event(struct box *box, enum sluice_event event, int32_t lane, int32_t job) {
+  enum { NOISE = 0x77777777 };
+  INT(LANE) = INT(LANE_GENERATION) = INT(JOB) = INT(JOB_GENERATION) = NOISE;
+  for (int i = SLUICE_WORD_ELAPSED; i <= SLUICE_WORD_ABANDONED; i++) box->mailbox.words.doubles[i] = -1;
+  CALL(NEXT);
+  EXPECT_EQ(INT(EVENT), event);
+  EXPECT_EQ(INT(LANE), lane < 0 ? NOISE : lane);
+  EXPECT_EQ(INT(LANE_GENERATION) != NOISE, lane >= 0);
+  EXPECT_EQ(INT(JOB), job < 0 ? NOISE : job);
+  EXPECT_EQ(INT(JOB_GENERATION) != NOISE, job >= 0);
+}
+
+void test_mailbox_each_event_names_its_lane_and_its_job(void) {
+  struct box *box = box_new();
+  write_policy(box);
+  INT(FLAGS) = 0;
+  for (int job = 0; job < 3; job++) { /* the slots' numbers tell them apart */
+    CALL(OPEN);
+    EXPECT_EQ(INT(JOB), job);
+  }
+  DOUBLE(YIELD_AFTER) = 0;
+  DOUBLE(DELAY) = 0;
+  INT(FLAGS) = SLUICE_FLAG_PROGRESS;
+  CALL(OPEN);
+  int32_t told = INT(JOB);
+  CALL(JOIN);
+  int32_t lane = INT(LANE);
+  EXPECT(told == 3 && lane == 0);
+  INT(OUTCOME) = SLUICE_OUTCOME_REJECTED;
+  EXPECT_EQ(CALL(STEP), SLUICE_ACTION_PARK); /* it gives way */
+  tell(box, SLUICE_OPERATION_TURN_END, 0, 0);
+  EXPECT_EQ(INT(WAITING), 2);
+  tell(box, SLUICE_OPERATION_TURN_BEGIN, 0, 0);
+  expect_event(box, SLUICE_EVENT_RESUMED, lane, told);
+  EXPECT_EQ(INT(ACTION), SLUICE_ACTION_START);
+  tell(box, SLUICE_OPERATION_TURN_END, 0, 0);
+  tell(box, SLUICE_OPERATION_JUDGE, 0, 0);
+  expect_event(box, SLUICE_EVENT_PROGRESS, -1, told);
+  EXPECT(DOUBLE(STARTED) == 1 && DOUBLE(RETRIED) == 1 && DOUBLE(ELAPSED) == -1);
+  tell(box, SLUICE_OPERATION_EXPIRE, 100e6, 0);
+  tell(box, SLUICE_OPERATION_JUDGE, 100e6, 0);
+  expect_event(box, SLUICE_EVENT_TIMED_OUT, lane, told); /* and no retry is left */
+  EXPECT_EQ(INT(ACTION), SLUICE_ACTION_FAIL);
+  EXPECT(DOUBLE(ELAPSED) == 100 && DOUBLE(LOOP_BLOCKED) == 0 && DOUBLE(FAILED) == 1);
+  box_free(box);
+}
+
+void test_mailbox_the_total_timeout_in_words(void) {
+  struct box *box = box_new();
+  write_policy(box);
+  DOUBLE(TOTAL_TIMEOUT) = 40; /* shorter than the backoff */
+  for (int job = 0; job < 2; job++) {
+    CALL(OPEN);
+    CALL(JOIN);
+  }
+  int32_t outlived = INT(LANE);
+  INT(OUTCOME) = SLUICE_OUTCOME_REJECTED;
+  EXPECT_EQ(CALL(STEP), SLUICE_ACTION_PARK);
+  tell(box, SLUICE_OPERATION_TURN_END, 0, 0);
+  expect_event(box, SLUICE_EVENT_OUTLIVED, outlived, 1);
+  EXPECT_EQ(INT(ACTION), SLUICE_ACTION_FAIL);
+  EXPECT(DOUBLE(ELAPSED) == 0 && DOUBLE(FAILED) == 1);
+  tell(box, SLUICE_OPERATION_EXPIRE, 50e6, 0);
+  tell(box, SLUICE_OPERATION_JUDGE, 50e6, 0);
+  expect_event(box, SLUICE_EVENT_TOTAL, -1, 0);
+  EXPECT_EQ(INT(ACTION), SLUICE_ACTION_FAIL);
+  EXPECT(DOUBLE(ELAPSED) == 50 && DOUBLE(STARTED) == 1 && DOUBLE(FAILED) == 0);
+  box_free(box);
+}
+
 void test_mailbox_the_end_brings_the_counts(void) {
   struct box *box = box_new();
   write_policy(box);

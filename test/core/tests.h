@@ -83,6 +83,7 @@
   X(time_after_a_block_the_judgement_is_held) \
   X(time_a_hold_does_not_inherit_an_earlier_one) \
   X(time_what_comes_due_during_a_hold_waits_with_it) \
+  X(time_a_later_block_does_not_lengthen_a_hold) \
   X(time_sleeps_and_backoffs_get_no_grace) \
   X(time_a_timeout_of_0_gets_one_poll) \
   X(time_equal_deadlines_fire_in_arming_order) \
@@ -114,6 +115,7 @@
   X(yield_a_retry_without_delay_gives_way_too) \
   X(yield_after_never_does_not) \
   X(yield_resumes_in_the_order_of_parking) \
+  X(yield_fast_lanes_resume_together) \
   X(yield_keeps_the_loop_alive_for_an_unreferenced_job_too) \
   X(yield_an_abort_wakes_nobody) \
   X(yield_time_between_turns_does_not_count) \
@@ -163,6 +165,8 @@
   X(mailbox_open_refuses_each_forged_double) \
   X(mailbox_open_refuses_each_forged_int) \
   X(mailbox_a_run_in_words) \
+  X(mailbox_each_event_names_its_lane_and_its_job) \
+  X(mailbox_the_total_timeout_in_words) \
   X(mailbox_the_end_brings_the_counts) \
   X(mailbox_guards_and_sleeps_in_words) \
   X(mailbox_a_wide_item_is_a_double) \

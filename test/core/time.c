@@ -250,6 +250,27 @@ void test_time_what_comes_due_during_a_hold_waits_with_it(void) {
   world_fini(&world);
 }
 
+/* One block after the other: who was held first does not wait for the last of them. */
+void test_time_a_later_block_does_not_lengthen_a_hold(void) {
+  struct world world;
+  world_init(&world);
+  start_timed(&world, 100 * MS);
+  start_timed(&world, 103 * MS);
+  world_end_turn(&world);
+  world.now += 100 * MS;
+  world_expire(&world, 6 * MS);
+  uint64_t held_until = world.now + 6 * MS;
+  world.now += 3 * MS;
+  world_expire(&world, 25 * MS);
+  EXPECT_EQ(sluice_next_expiry(world.engine), held_until);
+  world.now += 3 * MS;
+  world_expire(&world, 25 * MS);
+  world_judge(&world);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_TIMED_OUT);
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_TIMED_OUT);
+  world_fini(&world);
+}
+
 void test_time_sleeps_and_backoffs_get_no_grace(void) {
   struct world world;
   world_init(&world);

@@ -159,6 +159,26 @@ void test_yield_resumes_in_the_order_of_parking(void) {
   world_fini(&world);
 }
 
+/* At a fast pace as many go on in one turn as run before the clock is read again. */
+void test_yield_fast_lanes_resume_together(void) {
+  enum { LANES = 40, STRIDE = 32 };
+  struct world world;
+  world_init(&world);
+  struct sluice_policy policy = yielding_policy(1000, LANES);
+  struct sluice_handle job = world_open(&world, &policy);
+  struct sluice_handle lanes[LANES];
+  for (uint64_t item = 0; item < LANES; item++) lanes[item] = world_start(&world, job, item);
+  for (int i = 0; i < 2000; i++) world_observe(&world, world.now + (uint64_t)i * MS / 100);
+  for (int i = 0; i < LANES; i++) EXPECT_EQ(world_step(&world, lanes[i], SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PARK);
+  for (int resumed = 0, turn = 0; turn < 2; turn++) {
+    world_end_turn(&world);
+    world_begin_turn(&world);
+    for (; world_next(&world) == SLUICE_EVENT_RESUMED; resumed++) EXPECT_SAME(world.decision.lane, lanes[resumed]);
+    EXPECT_EQ(resumed, turn == 0 ? STRIDE : LANES);
+  }
+  world_fini(&world);
+}
+
 /* It is a pause of our own, not a wait: else the process would end in the middle of the work. */
 void test_yield_keeps_the_loop_alive_for_an_unreferenced_job_too(void) {
   struct world world;
