@@ -56,15 +56,7 @@ describe('mapWithLimit', () => {
   afterEach(() => assert.deepEqual(idle(), { jobs: 0, lanes: 0 }, 'nothing outlives the call'));
   after(() => clock.restore());
 
-  /** Time passes until the promise has settled. */
-  async function over(promise) {
-    let isSettled = false;
-    const done = () => (isSettled = true);
-    promise.then(done, done);
-    await clock.runUntil(() => isSettled);
-    assert.ok(isSettled, 'it is pending, and nothing is due');
-    return promise;
-  }
+  const over = (promise) => clock.over(promise);
 
   describe('results and limit', () => {
     it('values stand in the order of the items, whatever order they settle in', async () => {

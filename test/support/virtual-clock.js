@@ -6,6 +6,8 @@
 // then the end of the turn, which stamps what was armed; then sleeps and backoffs that are due; then the judgement of
 // timeouts that are still open. Until nothing is due at this instant any more.
 
+const assert = require('node:assert/strict');
+
 const binding = require('../../lib/engine');
 const { D, I, doubles, ints, drain, operations } = require('../../lib/engine');
 
@@ -108,6 +110,16 @@ class VirtualClock {
       await this.settleInstant();
     }
     this.now = end;
+  }
+
+  /** Moves on until the promise has settled; returns it. */
+  async over(promise) {
+    let isSettled = false;
+    const done = () => (isSettled = true);
+    promise.then(done, done);
+    await this.runUntil(() => isSettled);
+    assert.ok(isSettled, 'it is pending, and nothing is due');
+    return promise;
   }
 
   /** Moves on until `isDone()`, or nothing is due any more. */
