@@ -3,7 +3,7 @@
 // What a mapper is told about its attempt. Its signal, which costs a microsecond, is made on first use.
 //
 // An attempt and its lane know each other in one direction: the context points at the lane. (A pointer from the lane,
-// which is old, to each new context would cost 8 ns an item in the collector's write barrier.) The lane is at this attempt
+// which is old, to each new context would pay the collector's write barrier for each item.) The lane is at this attempt
 // as long as its index and attempt say so, and keeps the controller once there is one.
 
 class Context {
