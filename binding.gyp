@@ -34,9 +34,13 @@
       'xcode_settings': {'GCC_C_LANGUAGE_STANDARD': 'c11'},
       'sources': [
         'src/core/backoff.c',
+        'src/core/bucket.c',
         'src/core/check.c',
         'src/core/engine.c',
         'src/core/err.c',
+        'src/core/gate.c',
+        'src/core/grant.c',
+        'src/core/items.c',
         'src/core/job.c',
         'src/core/mailbox.c',
         'src/core/rng.c',

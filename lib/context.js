@@ -20,12 +20,34 @@ class Context {
     if (this.#controller === null) {
       this.#controller = new AbortController();
       const lane = this.#lane;
-      if (lane !== null && lane.index === this.index && lane.attempt === this.attempt) {
+      if (lane !== null && isAt(lane, this)) {
         lane.controller = this.#controller;
         if (lane.isAborted) this.#controller.abort(lane.reason);
       }
     }
     return this.#controller.signal;
+  }
+
+  get remaining() {
+    const lane = this.#lane;
+    if (lane === null) return Infinity; // nothing bounds it
+    return isAt(lane, this) ? lane.remaining() : 0;
+  }
+}
+
+/** Whether the lane is still at what this tells of: an attempt, or, once that has failed, the retry that is reviewed. */
+function isAt(lane, context) {
+  const isSame = lane.index === context.index && lane.attempt === context.attempt;
+  return isSame && lane.isReviewed === context instanceof RetryContext;
+}
+
+// What the callbacks of a RetryPolicy are told: `attempt` is the one that failed.
+class RetryContext extends Context {
+  constructor(index, attempt, lane, { retriesLeft, delay, elapsed }) {
+    super(index, attempt, lane);
+    this.retriesLeft = retriesLeft;
+    this.delay = delay;
+    this.elapsed = elapsed;
   }
 }
 
@@ -34,6 +56,7 @@ class Attempt {
   constructor(index, attempt) {
     this.index = index;
     this.attempt = attempt; // 0: none is open
+    this.isReviewed = false; // it has failed, and the caller is asked about the next one
     this.controller = null; // of the attempt's signal, once it was asked for
     this.isAborted = false;
     this.reason = undefined;
@@ -48,4 +71,4 @@ function abortAttempt(lane, reason) {
   if (lane.controller !== null) lane.controller.abort(reason);
 }
 
-module.exports = { Attempt, Context, abortAttempt };
+module.exports = { Attempt, Context, RetryContext, abortAttempt };

@@ -35,7 +35,9 @@ function drain() {
         lanes[ints[LANE]].onResumed();
         break;
       case enums.EVENT_TIMED_OUT:
+      case enums.EVENT_ITEM:
       case enums.EVENT_OUTLIVED:
+      case enums.EVENT_ITEM_OUTLIVED:
       case enums.EVENT_EXPIRED:
       case enums.EVENT_SLEPT:
         takeLane(ints[LANE]).onTime(ints[EVENT], doubles[ELAPSED], doubles[LOOP_BLOCKED]);

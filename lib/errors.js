@@ -14,23 +14,49 @@ class TimeoutError extends Error {
     this.label = details.label;
   }
 }
-Object.defineProperty(TimeoutError.prototype, 'name', { value: 'TimeoutError', writable: true, configurable: true });
-Object.defineProperty(TimeoutError.prototype, 'code', {
-  value: 'ERR_SLUICE_TIMEOUT',
-  writable: true,
-  configurable: true,
-});
+identify(TimeoutError, 'TimeoutError', 'ERR_SLUICE_TIMEOUT');
 
-function message(scope, timeout, { label, index, attempt, elapsed, loopBlocked }) {
+function identify({ prototype }, name, code) {
+  Object.defineProperty(prototype, 'name', { value: name, writable: true, configurable: true });
+  Object.defineProperty(prototype, 'code', { value: code, writable: true, configurable: true });
+}
+
+function message(scope, timeout, { label, index, attempt, isAlone, isOutlived, elapsed, loopBlocked }) {
   const what = label !== undefined ? `"${label}" ` : '';
-  const which = scope === 'attempt' && index !== undefined ? ` (item ${index}, attempt ${attempt})` : '';
+  const item = isAlone ? '' : `item ${index}, `;
+  const which = index !== undefined ? ` (${item}attempt ${attempt})` : '';
   const of = scope === 'total' ? ' in total' : '';
   const blocked = loopBlocked > 0 ? `, the event loop was blocked for ${round(loopBlocked)} ms of that` : '';
-  return `${what}timed out after ${timeout} ms${of}${which}: ${round(elapsed)} ms had passed${blocked}`;
+  const wait = isOutlived ? ', the wait before the next attempt would have ended after it' : '';
+  return `${what}timed out after ${timeout} ms${of}${which}: ${round(elapsed)} ms had passed${wait}${blocked}`;
 }
 
 function round(ms) {
   return Math.round(ms * 10) / 10;
+}
+
+/** What a mapper or a retried function throws when another attempt would be no use. */
+class PermanentError extends Error {}
+identify(PermanentError, 'PermanentError', 'ERR_SLUICE_PERMANENT');
+
+// Asking an error may run a getter, or a proxy's trap: what throws there says nothing.
+
+/** The failure itself: a PermanentError may wrap the one that counts. */
+function unwrap(error) {
+  try {
+    const { cause } = error;
+    return cause === undefined ? error : cause;
+  } catch {
+    return error;
+  }
+}
+
+function isPermanent(error) {
+  try {
+    return error instanceof PermanentError;
+  } catch {
+    return false;
+  }
 }
 
 function invalidType(name, expected, received) {
@@ -54,4 +80,4 @@ function describe(value) {
   return `type ${typeof value} (${inspect(value, { breakLength: Infinity }).slice(0, 40)})`;
 }
 
-module.exports = { TimeoutError, invalidType, outOfRange };
+module.exports = { PermanentError, TimeoutError, invalidType, isPermanent, outOfRange, unwrap };

@@ -1,11 +1,24 @@
 'use strict';
 
-const { TimeoutError } = require('./errors');
-const { mapWithLimit } = require('./map');
-const { retry } = require('./retry');
+const { PermanentError, TimeoutError } = require('./errors');
+const { mapSettled, mapWithLimit } = require('./map');
+const { execute, retry } = require('./retry');
 const { allSettled } = require('./settle');
+const { skip, stop } = require('./symbols');
 const { sleep, withTimeout } = require('./timeout');
 
 require('./shapes');
 
-module.exports = { TimeoutError, allSettled, mapWithLimit, retry, sleep, withTimeout };
+module.exports = {
+  PermanentError,
+  TimeoutError,
+  allSettled,
+  execute,
+  mapSettled,
+  mapWithLimit,
+  retry,
+  skip,
+  sleep,
+  stop,
+  withTimeout,
+};

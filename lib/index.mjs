@@ -1,4 +1,16 @@
 import sluice from './index.js';
 
-export const { TimeoutError, allSettled, mapWithLimit, retry, sleep, withTimeout } = sluice;
+export const {
+  PermanentError,
+  TimeoutError,
+  allSettled,
+  execute,
+  mapSettled,
+  mapWithLimit,
+  retry,
+  skip,
+  sleep,
+  stop,
+  withTimeout,
+} = sluice;
 export default sluice;

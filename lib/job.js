@@ -6,15 +6,18 @@
 const { abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
 const { TimeoutError } = require('./errors');
-const { Lane, accept, read, rejected, run } = require('./lane');
+const { Lane, accept, read, rejected, run, tell } = require('./lane');
 const { listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
 const { closeIterator } = require('./source');
 const { resourceHere } = require('./resource');
 const signals = require('./signals');
+const { skip } = require('./symbols');
 
-const { OPEN, JOIN, ABORT } = operations;
+const { OPEN, JOIN, ABORT, COUNT } = operations;
 const { LANE, LANE_GENERATION, ACTION, JOB, JOB_GENERATION, FLAGS, SOURCE, BACKOFF, JITTER } = I;
-const { ACTION_REST, ACTION_DONE, ACTION_FAIL } = enums;
+const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REST, ACTION_DONE } = enums;
+const { ACTION_DRAIN, ACTION_FAIL } = enums;
+const { OUTCOME_REJECTED } = enums;
 
 // An array longer than this is better grown than allocated at once.
 const PREALLOCATED_MAX = 1 << 25;
@@ -26,15 +29,24 @@ class Job {
     this.mapper = call.mapper;
     this.isAttempt = call.isAttempt;
     this.collects = call.collects;
-    this.isTimed = call.timeout !== Infinity; // a lane with an open attempt has a deadline in C
+    this.isCollecting = call.collects || !call.stopsOnError; // failures
+    this.leavesOut = call.leavesOut;
+    this.isTimed = call.timeout !== Infinity || call.itemTimeout !== Infinity; // a lane with an item has a deadline in C
     this.items = source.items;
     this.iterator = null;
     this.isAsync = source.isAsync;
+    // Where a start may have to wait, items are taken before: an empty source must not be waited for.
+    this.isPulled = !source.isAsync && (call.rate.max !== 0 || call.maxAbandoned !== Infinity);
+    this.pulled = 0; // of an array
     this.isSourceOpen = false;
     this.isReading = false; // the source's next() is on the stack
     this.total = source.total;
     this.results = null;
     this.resultCount = 0;
+    this.errors = null; // of failed items, where they are kept for the end
+    this.leftOut = 0; // items for which the mapper returned `skip` or `stop`
+    this.isStopped = false;
+    this.drained = null; // how the call ends once no attempt runs any more: { error } or { value }
     this.lanes = [];
     this.slot = -1;
     this.generation = 0;
@@ -82,15 +94,16 @@ class Job {
       return;
     }
     if (action === ACTION_FAIL) {
-      this.failTotal(0, 0, undefined);
+      this.failTotal(0, 0);
       return;
     }
     const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined;
     if (isTold) jobs[this.slot] = this;
-    if (isTold || this.isTimed || call.signal !== undefined || this.items === null) this.resource = resourceHere();
+    const isUserCodeWoken = this.items === null || this.isPulled;
+    if (isTold || this.isTimed || call.signal !== undefined || isUserCodeWoken) this.resource = resourceHere();
     // Lanes that can be abandoned while there are results to come are tied to a link, which is cut: see lane.js.
-    const isBounded = this.isTimed || call.totalTimeout !== Infinity;
-    if ((this.isTimed && call.retry.retries > 0) || (this.collects && isBounded)) {
+    const goesOn = call.retry.retries > 0 || this.isCollecting || call.drains;
+    if ((this.isTimed && goesOn) || (this.collects && call.totalTimeout !== Infinity)) {
       this.link = { resolve: null, reject: null };
       listen(promiseFor(this.link), this.resolve, this.reject);
     }
@@ -103,7 +116,7 @@ class Job {
       this.membership = signals.join(call.signal, this);
     }
     if (this.items === null && !this.openSource(source)) return;
-    this.start();
+    this.start(false);
   }
 
   openSource(source) {
@@ -119,8 +132,8 @@ class Job {
     return false;
   }
 
-  /** Starts lanes for as long as C has use for another one. */
-  start() {
+  /** Starts lanes for as long as C has use for another one. `isFresh`: in drain(), see lane.js. */
+  start(isFresh) {
     const { failure: past } = this.call;
     while (this.isOpen) {
       ints[JOB] = this.slot;
@@ -136,7 +149,9 @@ class Job {
       accept(lane);
       read(lane);
       if (past !== null) rejected(lane, past.error);
-      if (lane.job !== null) this.tie(run(lane, false));
+      if (lane.job === null) continue;
+      lane.isPending = isFresh;
+      this.tie(run(lane, isFresh));
     }
   }
 
@@ -173,15 +188,71 @@ class Job {
     drop(lane);
   }
 
-  // The endings. C has closed the job: state is final before user code runs.
+  // Items that leave no value.
 
+  leaveOut(index) {
+    this.leftOut++;
+    if (this.results !== null) this.results[index] = skip;
+  }
+
+  collect(index, error) {
+    if (!this.collects) (this.errors ??= []).push({ index, error });
+    else if (this.results !== null) this.results[index] = { status: 'rejected', reason: error };
+  }
+
+  /** A mapper has returned `stop`: no more items are taken than have been. */
+  noteStop() {
+    ints[JOB] = this.slot;
+    ints[JOB_GENERATION] = this.generation;
+    COUNT();
+    this.total = doubles[D.STARTED];
+    this.isStopped = true;
+  }
+
+  /** After STOPPED: lanes that had started nothing are gone in C; the items they held are left out. */
+  dropIdle() {
+    for (const lane of [...this.lanes]) {
+      const isParked = lane.action === ACTION_PARK && lane.nextAttempt <= 1;
+      if (!isParked && lane.action !== ACTION_PULL) continue;
+      if (isParked && lane.nextAttempt === 1 && this.results !== null) this.results[lane.index] = skip;
+      this.letGo(lane);
+    }
+  }
+
+  // The endings. C has closed the job, or only waits for what runs: state is final before user code runs.
+
+  /** Every item has settled, or the drain is over. */
   finish() {
     const counts = this.close();
-    let { results } = this;
-    if (results === null) results = counts.done;
-    else if (results.length !== counts.started) results.length = counts.started;
-    this.fulfil(this.isAttempt ? results[0] : results, counts);
+    const { drained } = this;
+    if (drained === null) this.complete(counts);
+    else if (drained.isFailure) this.rejectAfterReport(drained.error, counts);
+    else this.fulfil(drained.value, counts);
+    this.closeSource();
     this.forget();
+  }
+
+  complete(counts) {
+    if (this.errors !== null) {
+      this.rejectAfterReport(this.aggregate(counts), counts);
+      return;
+    }
+    const { results } = this;
+    if (results !== null && results.length !== counts.started) results.length = counts.started;
+    const value = this.isAttempt ? results[0] : this.valueOf(counts);
+    this.fulfil(value, counts);
+  }
+
+  /** What the call resolves with. */
+  valueOf(counts) {
+    const { results } = this;
+    if (results === null) return counts.done - this.leftOut + (this.collects ? counts.failed : 0);
+    return this.leftOut > 0 ? results.filter(isKept) : results;
+  }
+
+  aggregate({ started }) {
+    const errors = this.errors.sort((a, b) => a.index - b.index).map(({ error }) => error);
+    return new AggregateError(errors, `${errors.length} of ${started} items failed`);
   }
 
   /** After the last report, which may still reject the call. */
@@ -197,43 +268,76 @@ class Job {
     else settleAfter(reported, settle, reject);
   }
 
+  rejectAfterReport(error, counts) {
+    markHandled(this.reportLast(counts));
+    this.reject(error);
+  }
+
+  /** C says FAIL or DRAIN. */
+  failWith(error) {
+    if (ints[ACTION] === ACTION_DRAIN) this.drain({ isFailure: true, error }, error);
+    else this.fail(error);
+  }
+
   fail(error) {
     if (!this.isOpen) return;
     const running = this.lanes;
-    const counts = this.close();
-    markHandled(this.reportLast(counts));
-    this.reject(error);
+    this.rejectAfterReport(error, this.close());
     this.stop(running, error);
     this.forget();
   }
 
-  failTotal(elapsed, loopBlocked, cause) {
+  /** C waits for the attempts that run; nothing else does anything any more. `ending`: see `drained`. */
+  drain(ending, reason) {
+    this.drained = ending;
+    this.results = null;
+    this.membership?.leave();
+    const all = [...this.lanes];
+    for (const lane of all) if (lane.action !== ACTION_START) this.letGo(lane);
+    for (const lane of all) {
+      if (lane.action !== ACTION_START || !lane.isPending) continue;
+      tell(lane, OUTCOME_REJECTED); // its mapper is not called any more, so there is nothing to wait for
+      accept(lane);
+    }
+    this.stop(all, reason);
+  }
+
+  failTotal(elapsed, loopBlocked) {
+    const cause = this.errors === null ? undefined : this.aggregate(readCounts());
     const error = this.timeoutError('total', { elapsed, loopBlocked, cause });
     this.runInContext(endOnTotal, this, error);
   }
 
-  timeoutError(scope, details) {
-    const { timeout, totalTimeout, label } = this.call;
-    return new TimeoutError(scope, scope === 'total' ? totalTimeout : timeout, { ...details, label });
+  timeoutError(scope, { index, attempt, ...details }) {
+    const { timeout, itemTimeout, totalTimeout, label } = this.call;
+    if (scope === 'total') return new TimeoutError(scope, totalTimeout, { ...details, label });
+    const limit = scope === 'item' ? itemTimeout : timeout;
+    return new TimeoutError(scope, limit, { ...details, index, attempt, label, isAlone: this.isAttempt });
   }
 
   /** Ends in JavaScript's own right: a signal, a source or a callback that threw. */
   abort(error) {
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.drained !== null) return;
     ints[JOB] = this.slot;
     ints[JOB_GENERATION] = this.generation;
     ABORT();
-    this.fail(error);
+    this.failWith(error);
   }
 
-  /** What there is, and the timeout for the rest. */
+  /** On the total timeout: what there is, and the timeout for the rest. */
   settleRest(error) {
+    const isDraining = ints[ACTION] === ACTION_DRAIN;
     const running = this.lanes;
-    const counts = this.close();
+    const counts = isDraining ? readCounts() : this.close();
     const { results } = this;
-    const count = this.total ?? counts.started;
+    const count = results === null ? 0 : (this.total ?? counts.started);
     for (let i = 0; i < count; i++) results[i] ??= { status: 'rejected', reason: error };
-    this.fulfil(results, counts);
+    const value = this.valueOf(counts);
+    if (isDraining) {
+      this.drain({ isFailure: false, value }, error);
+      return;
+    }
+    this.fulfil(value, counts);
     this.stop(running, error);
     this.forget();
   }
@@ -253,7 +357,11 @@ class Job {
   /** After the call has settled: the attempts that still run hear of it, and the source is closed. */
   stop(running, reason) {
     for (let i = 0; i < running.length; i++) abortAttempt(running[i], reason);
-    if (!this.isSourceOpen || this.isReading) return; // in the middle of next(): readIterator() closes it behind that
+    this.closeSource();
+  }
+
+  closeSource() {
+    if (!this.isSourceOpen || this.isReading) return; // in the middle of next(): who called that closes it behind it
     this.isSourceOpen = false;
     closeIterator(this.iterator);
   }
@@ -262,7 +370,7 @@ class Job {
   forget() {
     this.link?.resolve();
     this.resource?.emitDestroy();
-    this.mapper = this.items = this.iterator = this.results = this.call = null;
+    this.mapper = this.items = this.iterator = this.results = this.call = this.errors = this.drained = null;
     this.link = this.resolve = this.reject = this.resource = null;
   }
 
@@ -273,7 +381,7 @@ class Job {
   }
 
   onTotal(elapsed, loopBlocked) {
-    this.failTotal(elapsed, loopBlocked, undefined);
+    this.failTotal(elapsed, loopBlocked);
   }
 
   onProgress() {
@@ -326,7 +434,11 @@ function drop(lane) {
 
 function endOnTotal(job, error) {
   if (job.collects) job.settleRest(error);
-  else job.fail(error);
+  else job.failWith(error);
+}
+
+function isKept(value) {
+  return value !== skip;
 }
 
 function abortJob(job, reason) {
@@ -358,9 +470,14 @@ function writePolicy(call, source) {
   doubles[D.ITEMS] = source.total === 0 ? 0 : Infinity;
   doubles[D.LIMIT] = call.limit;
   doubles[D.TIMEOUT] = call.timeout;
+  doubles[D.ITEM_TIMEOUT] = call.itemTimeout;
   doubles[D.TOTAL_TIMEOUT] = call.totalTimeout;
   doubles[D.YIELD_AFTER] = call.yieldAfter;
-  const { retry } = call;
+  doubles[D.MAX_ABANDONED] = call.maxAbandoned;
+  const { retry, rate } = call;
+  doubles[D.RATE_MAX] = rate.max;
+  doubles[D.RATE_PER] = rate.per;
+  doubles[D.RATE_BURST] = rate.burst;
   doubles[D.RETRIES] = retry.retries;
   doubles[D.DELAY] = retry.delay;
   doubles[D.FACTOR] = retry.factor;
@@ -369,7 +486,9 @@ function writePolicy(call, source) {
   ints[JITTER] = retry.jitter;
   ints[SOURCE] = source.isAsync ? enums.SOURCE_ASYNC : enums.SOURCE_SYNC;
   let { flags } = call;
-  if (call.collects) flags |= enums.FLAG_COLLECT;
+  if (call.collects || !call.stopsOnError) flags |= enums.FLAG_COLLECT;
+  if (call.drains) flags |= enums.FLAG_DRAIN;
+  if (retry.callbacks !== null) flags |= enums.FLAG_REVIEW;
   if (call.onProgress !== undefined) flags |= enums.FLAG_PROGRESS;
   ints[FLAGS] = flags;
 }

@@ -4,9 +4,10 @@
 //
 //   C decides                      a lane obeys
 //   START item, attempt            reads the item (attempt 1), calls the mapper, awaits, answers FULFILLED or REJECTED
-//   PULL                           awaits the source's next(), answers PULLED or EXHAUSTED
+//   PULL                           takes the source's next item, answers PULLED or EXHAUSTED
+//   REVIEW                         asks the caller's callbacks about a retry (review.js)
 //   PARK                           awaits until C names it again
-//   REST, DONE, FAIL               awaits for ever: the lane is garbage
+//   REST, DONE, DRAIN, FAIL        awaits for ever: the lane is garbage
 //
 // A lane is one async function that loops. Its promise never settles; it is tied to the result promise with that
 // promise's own resolving functions, because V8 follows exactly these when it writes an error's stack: the function that
@@ -23,13 +24,25 @@
 const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, grantWordOfLane, failure } = require('./engine');
+const { isPermanent, unwrap } = require('./errors');
+const { readPlan, review } = require('./review');
+const { closeIterator, nextOf } = require('./source');
+const { skip, stop } = require('./symbols');
 
-const { closeIterator } = require('./source');
-
-const { STEP, LATE } = operations;
+const { STEP, LATE, REMAINING } = operations;
 const { LANE, LANE_GENERATION, OUTCOME, ACTION, ITEM, ATTEMPT, JOB, JOB_GENERATION, GRANTED } = I;
-const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REST, ACTION_DONE, ACTION_FAIL } = enums;
-const { OUTCOME_FULFILLED, OUTCOME_REJECTED, OUTCOME_REFUSED, OUTCOME_PULLED, OUTCOME_EXHAUSTED } = enums;
+const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REVIEW, ACTION_REST } = enums;
+const { ACTION_DONE, ACTION_DRAIN, ACTION_FAIL } = enums;
+const { OUTCOME_FULFILLED, OUTCOME_REJECTED, OUTCOME_REFUSED, OUTCOME_STOPPED } = enums;
+const { OUTCOME_PULLED, OUTCOME_EXHAUSTED } = enums;
+
+// Whose time is over.
+const SCOPES = new Map([
+  [enums.EVENT_TIMED_OUT, 'attempt'],
+  [enums.EVENT_ITEM, 'item'],
+  [enums.EVENT_ITEM_OUTLIVED, 'item'],
+  [enums.EVENT_OUTLIVED, 'total'],
+]);
 
 class Lane extends Attempt {
   constructor(job, slot, generation) {
@@ -40,9 +53,12 @@ class Lane extends Attempt {
     this.grantWord = grantWordOfLane(slot);
     this.action = ACTION_REST;
     this.item = undefined;
+    this.isPending = false; // an attempt is open whose mapper has not been called yet
     this.isRefused = false; // the attempt failed before the mapper was called: its element was a rejected promise
     this.error = undefined; // the last failed attempt's
     this.resume = null; // of a parked lane
+    this.nextAttempt = 0; // of a parked lane; 0: it holds no item
+    this.plan = null; // of a retry under review
     this.orphan = null; // of an abandoned lane: the handle of the job to tell when its attempt ends after all
     this.position = job.lanes.push(this) - 1;
     if (job.isTimed) lanes[slot] = this;
@@ -56,39 +72,75 @@ class Lane extends Attempt {
     resume?.(); // a lane born in this very batch has not parked yet, and reads its action when it would
   }
 
+  /** The attempt's time is over, or the item's, or a backoff would have ended after that or the call's. */
   onTime(event, elapsed, loopBlocked) {
-    const { job, index, attempt } = this;
-    if (event === enums.EVENT_OUTLIVED) {
-      job.failTotal(elapsed, loopBlocked, this.error);
-      return;
-    }
-    const error = job.timeoutError('attempt', { elapsed, loopBlocked, index, attempt });
-    if (ints[ACTION] === ACTION_FAIL) {
-      job.runInContext(failJob, job, error);
+    const { job, index } = this;
+    const scope = SCOPES.get(event);
+    const isOutlived = event === enums.EVENT_OUTLIVED || event === enums.EVENT_ITEM_OUTLIVED;
+    const attempt = this.latestAttempt();
+    const hasFailed = attempt > 1 || (attempt === 1 && this.action !== ACTION_START);
+    const cause = hasFailed && scope !== 'attempt' ? this.error : undefined; // else each would hold all before it
+    const error = job.timeoutError(scope, { elapsed, loopBlocked, index, attempt, cause, isOutlived });
+    const action = ints[ACTION];
+    if (action === ACTION_FAIL || action === ACTION_DRAIN) {
+      job.runInContext(failOnTime, this, error);
       return;
     }
     const fresh = new Lane(job, this.slot, ints[LANE_GENERATION]);
     fresh.index = index;
     fresh.item = this.item;
-    job.letGo(this);
-    this.orphan = { slot: job.slot, generation: job.generation };
-    failed(fresh, error);
+    fresh.isPending = true;
+    this.abandon();
     job.runInContext(startAfresh, fresh, this, error);
+  }
+
+  /** The latest attempt at its item; 0: none was started. */
+  latestAttempt() {
+    return this.action === ACTION_PARK ? this.nextAttempt - 1 : this.attempt;
+  }
+
+  /** What its attempt comes to only counts as the end of one that still ran. */
+  abandon() {
+    const { slot, generation } = this.job;
+    const isRunning = this.action === ACTION_START;
+    this.job.letGo(this);
+    if (isRunning) this.orphan = { slot, generation };
+  }
+
+  /** Milliseconds to the first of the timeouts that its attempt is under. */
+  remaining() {
+    if (this.job === null) return 0;
+    ints[LANE] = this.slot;
+    ints[LANE_GENERATION] = this.generation;
+    REMAINING();
+    return ints[ACTION] < 0 ? 0 : doubles[D.REMAINING];
   }
 }
 
 function goOn(lane) {
+  const { job } = lane;
+  lane.isPending = true;
   accept(lane);
   read(lane);
+  if (job.isPulled && job.isOpen) job.start(true); // lanes that rested while this one was to pull have work again
 }
 
-function failJob(job, error) {
-  job.fail(error);
+function failOnTime(lane, error) {
+  const { job } = lane;
+  if (ints[ACTION] === ACTION_DRAIN) {
+    lane.abandon();
+    job.failWith(error);
+    abortAttempt(lane, error);
+  } else {
+    job.fail(error);
+  }
 }
 
+/** A lane born in drain(), in the place of one that was abandoned. */
 function startAfresh(lane, abandoned, error) {
+  failed(lane, error);
   abortAttempt(abandoned, error);
-  if (lane.job === null) return; // a listener of that signal has ended the job
+  if (lane.job === null) return; // it has ended; or a listener of that signal has ended the job
   read(lane);
   if (lane.job !== null) lane.job.tie(run(lane, true));
 }
@@ -112,7 +164,13 @@ function acceptRare(lane, action) {
   lane.attempt = 0;
   lane.controller = null;
   if (action === ACTION_PARK) {
+    lane.nextAttempt = ints[ATTEMPT];
+    if (lane.nextAttempt > 0) lane.index = ints[ITEM] >= 0 ? ints[ITEM] : doubles[D.ITEM_WIDE];
     lanes[lane.slot] = lane;
+  } else if (action === ACTION_REVIEW) {
+    lane.attempt = ints[ATTEMPT] - 1; // the callbacks are about this one, and their signal ends with the review
+    lane.isReviewed = true;
+    lane.plan = readPlan();
   } else if (action === ACTION_REST) {
     job.letGo(lane);
   } else if (action === ACTION_DONE) {
@@ -120,56 +178,76 @@ function acceptRare(lane, action) {
   } else if (action < 0) {
     job.fail(failure());
   }
-  // PULL: run() sees to it.
+  // PULL: read() or run() sees to it.
 }
 
 /** A first attempt takes its item from the source. */
 function read(lane) {
-  if (lane.action !== ACTION_START || lane.attempt !== 1) return;
   const { job } = lane;
-  if (job.items !== null) {
+  if (lane.action !== ACTION_START || lane.attempt !== 1) {
+    if (lane.action === ACTION_PULL && !job.isAsync) pullNow(lane);
+    return;
+  }
+  if (job.items === null) {
+    if (!job.isAsync && !job.isPulled && takeNext(lane)) job.makeRoom(lane.index);
+  } else if (!job.isPulled) {
     if (lane.index < job.items.length) {
       lane.item = job.items[lane.index];
       if (lane.index >= job.resultCount) job.makeRoom(lane.index);
     } else {
       answer(lane, OUTCOME_EXHAUSTED);
     }
-  } else if (!job.isAsync) {
-    readIterator(lane);
   }
 }
 
-function readIterator(lane) {
+/** PULL, of a source that has its items at once. */
+function pullNow(lane) {
+  const { job } = lane;
+  if (job.items === null) {
+    if (!takeNext(lane)) return;
+  } else if (job.pulled < job.items.length) {
+    lane.item = job.items[job.pulled++];
+  } else {
+    answer(lane, OUTCOME_EXHAUSTED);
+    return;
+  }
+  answer(lane, OUTCOME_PULLED);
+  if (lane.job !== null) job.makeRoom(lane.index);
+}
+
+/** Asks the iterator. @returns whether there was an item, and the lane still wants it */
+function takeNext(lane) {
   const { job } = lane;
   const { iterator } = job;
   let isDone;
-  job.isReading = true;
+  lane.isPending = job.isReading = true; // next() is user code, and may end the call
   try {
-    const result = iterator.next();
-    if (!mayBeThenable(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`);
+    const result = nextOf(iterator);
     isDone = Boolean(result.done);
     if (!isDone) lane.item = result.value;
   } catch (error) {
     job.isSourceOpen = job.isReading = false;
     if (lane.job !== null) job.abort(error);
-    return;
+    return false;
   }
-  job.isReading = false;
+  lane.isPending = job.isReading = false;
   if (lane.job === null) {
     // next() has ended the call. Its item is nobody's.
-    if (isDone) return;
+    if (isDone) return false;
     markHandled(lane.item);
     closeIterator(iterator);
-  } else if (isDone) {
+    return false;
+  }
+  if (isDone) {
     job.isSourceOpen = false;
     answer(lane, OUTCOME_EXHAUSTED);
-  } else {
-    markHandled(lane.item); // the call may end before the lane gets to it
-    job.makeRoom(lane.index);
+    return false;
   }
+  markHandled(lane.item); // the call may end before the lane gets to it
+  return true;
 }
 
-/** The source of a PULL: one next() in flight at a time. */
+/** The source of a PULL that takes its time: one next() in flight at a time. */
 async function pull(lane) {
   let result;
   let isDone;
@@ -194,23 +272,31 @@ async function pull(lane) {
     answer(lane, OUTCOME_PULLED);
     if (lane.job === null) return;
     job.makeRoom(lane.index);
-    job.start();
+    job.start(false);
   }
 }
 
 /** Tells C, and obeys. */
 function answer(lane, outcome) {
+  tell(lane, outcome);
+  accept(lane);
+}
+
+function tell(lane, outcome) {
   ints[LANE] = lane.slot;
   ints[LANE_GENERATION] = lane.generation;
   ints[OUTCOME] = outcome;
   STEP();
-  accept(lane);
 }
 
 function fulfilled(lane, value) {
   const { job } = lane;
   if (job === null) {
     endedLate(lane);
+    return;
+  }
+  if (typeof value === 'symbol' && job.leavesOut && (value === skip || value === stop)) {
+    leaveOut(lane, value);
     return;
   }
   const { results } = job;
@@ -236,34 +322,57 @@ function fulfilled(lane, value) {
   read(lane);
 }
 
+/** The mapper has returned `skip` or `stop`. */
+function leaveOut(lane, symbol) {
+  const { job } = lane;
+  job.leaveOut(lane.index);
+  if (symbol === stop) {
+    job.noteStop();
+    tell(lane, OUTCOME_STOPPED);
+    job.dropIdle();
+    accept(lane);
+    job.closeSource();
+  } else {
+    answer(lane, OUTCOME_FULFILLED);
+    read(lane);
+  }
+}
+
 function rejected(lane, error) {
   if (lane.job === null) {
     endedLate(lane);
     return;
   }
-  ints[LANE] = lane.slot;
-  ints[LANE_GENERATION] = lane.generation;
-  ints[OUTCOME] = lane.isRefused ? OUTCOME_REFUSED : OUTCOME_REJECTED;
-  STEP();
+  const isFinal = lane.isRefused || isPermanent(error);
+  const reason = isFinal && !lane.isRefused ? unwrap(error) : error;
   lane.isRefused = false;
-  failed(lane, error);
+  tell(lane, isFinal ? OUTCOME_REFUSED : OUTCOME_REJECTED);
+  failed(lane, reason);
   read(lane);
 }
 
 /** An attempt has failed, and C has decided what that means. */
 function failed(lane, error) {
   const { job, index } = lane;
+  const action = ints[ACTION];
   lane.error = error;
-  if (ints[ACTION] === ACTION_FAIL) {
+  if (action === ACTION_FAIL || action === ACTION_DRAIN) {
     lane.attempt = 0; // it has ended: its signal has nothing to hear
-    job.fail(error);
+    lane.action = ACTION_REST;
+    job.failWith(error);
     return;
   }
-  if (job.collects) {
-    const isRetried = (ints[ACTION] === ACTION_START || ints[ACTION] === ACTION_PARK) && ints[ATTEMPT] > 1;
-    if (!isRetried && job.results !== null) job.results[index] = { status: 'rejected', reason: error };
-  }
+  const isRetried =
+    action === ACTION_REVIEW || ((action === ACTION_START || action === ACTION_PARK) && ints[ATTEMPT] > 1);
+  if (!isRetried && job.isCollecting) job.collect(index, error);
   accept(lane);
+}
+
+/** The callbacks were asked, and C has heard. */
+function decided(lane) {
+  lane.isReviewed = false;
+  failed(lane, lane.error);
+  if (lane.job !== null) read(lane);
 }
 
 /** The attempt of a lane that has let go. */
@@ -296,11 +405,14 @@ function begin(lane) {
 
 async function beginWith(lane, promise, context) {
   let item;
+  lane.isPending = true;
   try {
     item = await promise;
   } catch (error) {
     if (lane.job !== null) lane.isRefused = true;
     throw error;
+  } finally {
+    lane.isPending = false;
   }
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
   const { mapper } = lane.job;
@@ -309,7 +421,10 @@ async function beginWith(lane, promise, context) {
 
 /** A lane's life, in one promise. `isFresh`: it was born in drain(), and gives way once. */
 async function run(lane, isFresh) {
-  if (isFresh) await undefined;
+  if (isFresh) {
+    await undefined;
+    lane.isPending = false;
+  }
   for (;;) {
     if (lane.action === ACTION_START) {
       let value;
@@ -323,9 +438,13 @@ async function run(lane, isFresh) {
       fulfilled(lane, value);
     } else if (lane.action === ACTION_PARK) {
       await parked(lane);
+      lane.isPending = false;
     } else if (lane.action === ACTION_PULL) {
       await pull(lane);
+    } else if (lane.action === ACTION_REVIEW) {
+      await review(lane, decided);
     } else {
+      endedLate(lane); // if it was abandoned before it began
       await forever();
     }
   }
@@ -337,4 +456,4 @@ function parked(lane) {
   });
 }
 
-module.exports = { Lane, accept, read, rejected, run };
+module.exports = { Lane, accept, read, rejected, run, tell };

@@ -2,6 +2,8 @@
 
 // Arguments to numbers: what is wrong with one is said here, before anything runs.
 
+const { isDate } = require('node:util').types;
+
 const { invalidType, outOfRange } = require('./errors');
 const { enums } = require('./engine');
 
@@ -9,9 +11,22 @@ const BACKOFF = {
   constant: enums.BACKOFF_CONSTANT,
   linear: enums.BACKOFF_LINEAR,
   exponential: enums.BACKOFF_EXPONENTIAL,
+  decorrelated: enums.BACKOFF_DECORRELATED,
 };
 const JITTER = { none: enums.JITTER_NONE, full: enums.JITTER_FULL };
-const RETRY_KEYS = new Set(['retries', 'delay', 'backoff', 'factor', 'maxDelay', 'jitter']);
+const RETRY_KEYS = new Set([
+  'retries',
+  'delay',
+  'backoff',
+  'factor',
+  'maxDelay',
+  'jitter',
+  'retryIf',
+  'retryOn',
+  'onRetry',
+  'retryAfter',
+]);
+const RATE_KEYS = new Set(['max', 'per', 'burst']);
 const COMMON_KEYS = new Set(['totalTimeout', 'signal', 'unref', 'label']);
 
 class RetryPolicy {
@@ -22,8 +37,31 @@ class RetryPolicy {
     this.factor = factor;
     this.maxDelay = maxDelay;
     this.jitter = jitter;
+    this.callbacks = null; // a Callbacks, where the caller has a say
   }
 }
+
+// Who is asked before a retry.
+class Callbacks {
+  constructor() {
+    this.retryOn = undefined; // a list of classes
+    this.retryIf = undefined;
+    this.backoff = undefined;
+    this.retryAfter = undefined;
+    this.onRetry = undefined;
+  }
+}
+
+// Attempt starts: `max` in each `per`; 0: no limit. `burst` 0: the default.
+class Rate {
+  constructor(max) {
+    this.max = max;
+    this.per = 1000;
+    this.burst = 0;
+  }
+}
+
+const NO_RATE = new Rate(0);
 
 const NO_RETRY = new RetryPolicy(0, 0, enums.BACKOFF_CONSTANT, 2, Infinity, enums.JITTER_NONE);
 
@@ -43,15 +81,21 @@ class Call {
     this.isAttempt = false; // `mapper` is a function of the context alone, and the call's value is its value
     this.failure = null; // { error }, where the first attempt has been made, and has failed
     this.timeout = Infinity;
+    this.itemTimeout = Infinity;
     this.totalTimeout = Infinity;
     this.yieldAfter = 10;
     this.retry = NO_RETRY;
+    this.rate = NO_RATE;
+    this.maxAbandoned = Infinity;
     this.flags = 0;
     this.signal = undefined;
     this.onProgress = undefined;
     this.label = undefined;
     this.discard = false;
     this.collects = false; // outcomes, as allSettled has them, instead of values
+    this.stopsOnError = true;
+    this.drains = false;
+    this.leavesOut = false; // the symbols `skip` and `stop` have their meaning
   }
 }
 
@@ -72,6 +116,9 @@ const isDuration = (value) => value >= 0;
 const isFiniteDuration = (value) => value >= 0 && value < Infinity;
 const isCount = (value) => value >= 0 && (Number.isInteger(value) || value === Infinity);
 const isLimit = (value) => value >= 1 && (Number.isInteger(value) || value === Infinity);
+const isBurst = (value) => Number.isInteger(value) && value >= 1;
+const isPositive = (value) => value > 0;
+const isFinitePositive = (value) => value > 0 && value < Infinity;
 const isFactor = (value) => value >= 1 && value < 1e300;
 const isNumber = (value) => !Number.isNaN(value);
 
@@ -90,8 +137,12 @@ function total(name, value, owner) {
   return Math.max(0, number(name, value, owner, 'a number', isNumber));
 }
 
+// C counts in 32 bits, and its last number is "unlimited". Whoever asks here whether there is a limit has to hear the same.
+const COUNT_MAX = 2 ** 32 - 2;
+
 function count(name, value, owner) {
-  return number(name, value, owner, 'an integer >= 0 or Infinity', isCount);
+  const given = number(name, value, owner, 'an integer >= 0 or Infinity', isCount);
+  return given > COUNT_MAX ? Infinity : given;
 }
 
 function limit(name, value, owner) {
@@ -185,6 +236,20 @@ function known(key, value, owner, keys) {
   throw invalidType(nameOf(key, owner), expected, value);
 }
 
+/** Of the callers that are asked: the policy has a place for them only where there is one. */
+function ask(policy, key, value) {
+  policy.callbacks ??= new Callbacks();
+  policy.callbacks[key] = value;
+}
+
+function classes(name, value, owner) {
+  const list = Array.isArray(value) ? value : [value];
+  for (const one of list) {
+    if (typeof one !== 'function') throw invalidType(nameOf(name, owner), 'an error class, or an array of them', one);
+  }
+  return [...list];
+}
+
 /** A field of a RetryPolicy. */
 function readRetryField(policy, key, value, owner) {
   switch (key) {
@@ -195,7 +260,8 @@ function readRetryField(policy, key, value, owner) {
       policy.delay = finiteDuration(key, value, owner);
       return true;
     case 'backoff':
-      policy.backoff = oneOf(key, value, owner, BACKOFF);
+      if (typeof value === 'function') ask(policy, key, value);
+      else policy.backoff = oneOf(key, value, owner, BACKOFF);
       return true;
     case 'factor':
       policy.factor = number(key, value, owner, '>= 1 and finite', isFactor);
@@ -206,9 +272,61 @@ function readRetryField(policy, key, value, owner) {
     case 'jitter':
       policy.jitter = oneOf(key, value, owner, JITTER);
       return true;
+    case 'retryOn':
+      ask(policy, key, classes(key, value, owner));
+      return true;
+    case 'retryIf':
+    case 'retryAfter':
+    case 'onRetry':
+      ask(policy, key, callback(key, value, owner));
+      return true;
     default:
       return false;
   }
+}
+
+// Beyond this, starts are so far apart that the time between two is not a number of nanoseconds any more.
+const START_EVERY_MAX = 1e12;
+
+/** The option `rate`: starts per second, or { max, per, burst }. */
+function rate(name, value, owner) {
+  if (typeof value === 'number') {
+    number(name, value, owner, '> 0', isPositive);
+    return value === Infinity ? NO_RATE : notTooSlow(new Rate(value), name, value, owner);
+  }
+  const read = readEach(new Rate(0), value, nameOf(name, owner), RATE_KEYS, readRateField);
+  if (read.max === 0) present('max', undefined, nameOf(name, owner));
+  return notTooSlow(read, name, value, owner);
+}
+
+function readRateField(target, key, value, owner) {
+  switch (key) {
+    case 'max':
+      target.max = number(key, value, owner, '> 0 and finite', isFinitePositive);
+      return true;
+    case 'per':
+      target.per = number(key, value, owner, '> 0 and finite', isFinitePositive);
+      return true;
+    case 'burst':
+      target.burst = number(key, value, owner, 'an integer >= 1', isBurst);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function notTooSlow(read, name, value, owner) {
+  if (read.per / read.max <= START_EVERY_MAX) return countable(read);
+  throw outOfRange(nameOf(name, owner), `at least one start in ${START_EVERY_MAX} ms`, value);
+}
+
+/** C counts `per` in nanoseconds, and not more of them than 2^63: the same rate, in a period that it can count. */
+function countable(read) {
+  const per = Math.min(Math.max(read.per, 1e-6), START_EVERY_MAX);
+  if (per === read.per) return read;
+  read.max *= per / read.per;
+  read.per = per;
+  return read;
 }
 
 /** The option `retry`: a number, or a RetryPolicy. */
@@ -249,6 +367,21 @@ function readCommonField(call, key, value, owner) {
   }
 }
 
+/** What a callback of a RetryPolicy says of a wait. */
+function wait(name, value) {
+  return finiteDuration(`${name}()`, value, 'options.retry');
+}
+
+/** What `retryAfter` says: milliseconds, or the time when; a time that has passed is now. */
+function wish(value) {
+  if (value === undefined) return undefined;
+  if (isDate(value)) return wait('retryAfter', Math.max(0, value.getTime() - Date.now()));
+  if (typeof value !== 'number') {
+    throw invalidType('options.retry.retryAfter()', 'a number of milliseconds, a Date or undefined', value);
+  }
+  return wait('retryAfter', value);
+}
+
 module.exports = {
   COMMON_KEYS,
   Call,
@@ -257,6 +390,7 @@ module.exports = {
   abortSignal,
   boolean,
   callback,
+  count,
   duration,
   exponentialRetry,
   finiteDuration,
@@ -267,10 +401,13 @@ module.exports = {
   object,
   positionalRetry,
   present,
+  rate,
   readCommonField,
   readEach,
   readRetryField,
   retry,
   string,
   unrefFlag,
+  wait,
+  wish,
 };

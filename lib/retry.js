@@ -3,7 +3,10 @@
 const { Context } = require('./context');
 const { runJob } = require('./job');
 const options = require('./options');
+const { operations, doubles, D } = require('./engine');
 const { listen, toNative } = require('./promises');
+
+const { CLOCK } = operations;
 
 const KEYS = new Set([...options.RETRY_KEYS, 'timeout', ...options.COMMON_KEYS]);
 
@@ -51,7 +54,42 @@ function read(fn, policy, given) {
       readField(call, key, value);
     }
   }
+  // Its callbacks are told how long it has taken: the job's clock runs from the first attempt.
+  if (policy.callbacks !== null) call ??= callOf(fn, policy);
   return call;
+}
+
+function execute(fn, given) {
+  let call;
+  let attempts = 0;
+  const counted = (context) => {
+    attempts = context.attempt;
+    return fn(context);
+  };
+  try {
+    options.callback('fn', fn);
+    const policy = options.exponentialRetry();
+    call = (given === undefined ? undefined : read(counted, policy, given)) ?? callOf(counted, policy);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  const began = clock();
+  return report(runJob(call, SOURCE), () => ({ attempts, durationMs: clock() - began }));
+}
+
+async function report(promise, describe) {
+  try {
+    const value = await promise;
+    return { success: true, value, ...describe() };
+  } catch (error) {
+    return { success: false, error, ...describe() };
+  }
+}
+
+/** The driver's clock, in milliseconds. */
+function clock() {
+  CLOCK();
+  return doubles[D.NOW] / 1e6;
 }
 
 function goOn(fn, policy, error) {
@@ -72,4 +110,4 @@ function readField(call, key, value) {
   else if (!options.readCommonField(call, key, value, 'options')) options.known(key, value, 'options', KEYS);
 }
 
-module.exports = { retry };
+module.exports = { execute, retry };

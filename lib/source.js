@@ -42,6 +42,13 @@ function take(method, items) {
   return iterator;
 }
 
+/** The iterator's next result, which has to be one. */
+function nextOf(iterator) {
+  const result = iterator.next();
+  if (!mayBeThenable(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`);
+  return result;
+}
+
 /** Promises in an array may be rejected long before their turn comes, or where there is to be no turn. */
 function markElementsHandled(items) {
   if (!Array.isArray(items)) return;
@@ -60,4 +67,4 @@ function closeIterator(iterator) {
   }
 }
 
-module.exports = { closeIterator, markElementsHandled, sourceOf };
+module.exports = { closeIterator, markElementsHandled, nextOf, sourceOf };

@@ -14,7 +14,7 @@ const { isNative, listen, markHandled, mayBeThenable, promiseFor, toNative } = r
 const { resourceHere } = require('./resource');
 const signals = require('./signals');
 
-const { GUARD, SLEEP, RELEASE } = operations;
+const { GUARD, SLEEP, RELEASE, REMAINING } = operations;
 const { LANE, LANE_GENERATION, ACTION, FLAGS } = I;
 const { TIMEOUT } = D;
 
@@ -23,6 +23,26 @@ const KEYS = new Set(['timeout', 'fallback', 'label', ...SLEEP_KEYS]);
 
 const POOL_MAX = 1024;
 const pool = [];
+
+// The attempt of a function that is guarded.
+class Work extends Attempt {
+  constructor(timeout) {
+    super(0, 1);
+    this.timeout = timeout;
+    this.guard = null; // once there is something to wait for
+  }
+
+  remaining() {
+    if (this.guard === null) return this.timeout;
+    return this.guard.remaining();
+  }
+
+  /** Nothing is left of it; its guard may be another call's by the time its context is asked. */
+  end() {
+    this.timeout = 0;
+    this.guard = null;
+  }
+}
 
 class Guard {
   constructor() {
@@ -62,10 +82,19 @@ class Guard {
     RELEASE();
     this.slot = -1;
     if (this.extras !== null) {
+      this.extras.attempt.end();
       this.extras.membership?.leave();
       this.extras.resource.emitDestroy();
       this.extras = null;
     }
+  }
+
+  remaining() {
+    if (this.slot < 0) return 0;
+    ints[LANE] = this.slot;
+    ints[LANE_GENERATION] = this.generation;
+    REMAINING();
+    return doubles[D.REMAINING];
   }
 
   onTime(_event, elapsed, loopBlocked) {
@@ -137,21 +166,26 @@ function run(work, { timeout, fallback, signal, flags, label }) {
     markHandled(work);
     return Promise.reject(signal.reason);
   }
-  const attempt = new Attempt(0, 1);
+  const attempt = new Work(timeout);
   let value = work;
   if (typeof work === 'function') {
     try {
       value = work(new Context(0, 1, attempt));
     } catch (error) {
+      attempt.end();
       return Promise.reject(error);
     }
     if (signal !== undefined && signal.aborted) {
       markHandled(value);
+      attempt.end();
       abortAttempt(attempt, signal.reason);
       return Promise.reject(signal.reason);
     }
   }
-  if (!mayBeThenable(value)) return Promise.resolve(value);
+  if (!mayBeThenable(value)) {
+    attempt.end();
+    return Promise.resolve(value);
+  }
   const promise = toNative(value);
   if (timeout === Infinity && signal === undefined) return listen(promise);
   const lane = new Guard();
@@ -162,6 +196,7 @@ function run(work, { timeout, fallback, signal, flags, label }) {
     markHandled(promise);
     return Promise.reject(error);
   }
+  attempt.guard = lane;
   extras.resource = resourceHere();
   lane.extras = extras;
   const result = promiseFor(lane);

@@ -1,7 +1,7 @@
 #include "backoff.h"
 
 int sluice__backoff_valid(const struct sluice_backoff *backoff) {
-  if (backoff->kind > SLUICE_BACKOFF_EXPONENTIAL || backoff->jitter > SLUICE_JITTER_FULL) return 0;
+  if (backoff->kind > SLUICE_BACKOFF_DECORRELATED || backoff->jitter > SLUICE_JITTER_FULL) return 0;
   return backoff->factor >= 1 && backoff->factor <= 1e300; /* NaN and infinity fail both */
 }
 
@@ -24,8 +24,27 @@ static double power(double factor, uint32_t exponent) {
   return result;
 }
 
-uint64_t sluice__backoff_delay(const struct sluice_backoff *backoff, uint32_t retry, struct sluice__rng *rng) {
-  uint64_t cap = backoff->max_delay < SLUICE_NEVER ? backoff->max_delay : SLUICE_NEVER;
+static uint64_t cap_of(const struct sluice_backoff *backoff) {
+  return backoff->max_delay < SLUICE_NEVER ? backoff->max_delay : SLUICE_NEVER;
+}
+
+uint64_t sluice__backoff_bound(const struct sluice_backoff *backoff, uint64_t delay, struct sluice__rng *rng) {
+  uint64_t cap = cap_of(backoff);
+  if (delay > cap) delay = cap;
+  return backoff->jitter == SLUICE_JITTER_FULL ? sluice__rng_up_to(rng, delay) : delay;
+}
+
+static uint64_t decorrelated(const struct sluice_backoff *backoff, uint64_t previous, struct sluice__rng *rng) {
+  uint64_t cap = cap_of(backoff);
+  uint64_t delay = backoff->delay;
+  uint64_t most = previous > UINT64_MAX / 3 ? UINT64_MAX : previous * 3;
+  if (delay < most) delay += sluice__rng_up_to(rng, most - delay);
+  return delay < cap ? delay : cap;
+}
+
+uint64_t sluice__backoff_delay(const struct sluice_backoff *backoff, uint32_t retry, uint64_t previous,
+                               struct sluice__rng *rng) {
+  uint64_t cap = cap_of(backoff);
   uint64_t delay = backoff->delay;
   switch (backoff->kind) {
     case SLUICE_BACKOFF_CONSTANT:
@@ -37,8 +56,8 @@ uint64_t sluice__backoff_delay(const struct sluice_backoff *backoff, uint32_t re
       /* An integer factor on integer nanoseconds stays exact as long as a double does (2^53 ns is 104 days). */
       delay = scale(delay, power(backoff->factor, retry - 1), cap);
       break;
+    case SLUICE_BACKOFF_DECORRELATED:
+      return decorrelated(backoff, previous, rng);
   }
-  if (delay > cap) delay = cap;
-  if (backoff->jitter == SLUICE_JITTER_FULL) delay = sluice__rng_up_to(rng, delay);
-  return delay;
+  return sluice__backoff_bound(backoff, delay, rng);
 }

@@ -16,6 +16,8 @@ struct tally {
   uint64_t lanes;    /* that their jobs list, and guards and sleeps */
   uint64_t progress; /* jobs in `dirty` or `reporting` */
   uint64_t granted;  /* jobs in `granted` */
+  uint64_t waiting;  /* lanes in their jobs' `waiting` */
+  uint64_t rated;    /* jobs with a rate */
 };
 
 #define BIT(list) (1u << SLUICE__LIST_##list)
@@ -24,18 +26,28 @@ struct tally {
 static uint32_t lists_of(enum sluice__kind kind) {
   switch (kind) {
     case SLUICE__KIND_ATTEMPT:
+    case SLUICE__KIND_ITEM:
     case SLUICE__KIND_GUARD:
     case SLUICE__KIND_TOTAL:
       return BIT(NEWBORN) | BIT(WHEEL) | BIT(HELD) | BIT(FINAL) | BIT(READY);
     case SLUICE__KIND_BACKOFF:
+    case SLUICE__KIND_GATE:
     case SLUICE__KIND_SLEEP:
       return BIT(NEWBORN) | BIT(WHEEL) | BIT(READY);
     case SLUICE__KIND_YIELD:
       return BIT(YIELDED) | BIT(READY);
+    case SLUICE__KIND_WAIT:
+      return BIT(WAITING);
     case SLUICE__KIND_OUTLIVED:
+    case SLUICE__KIND_ITEM_OUTLIVED:
       return BIT(READY);
   }
   return 0;
+}
+
+static int waits_for_no_time(enum sluice__kind kind) {
+  return kind == SLUICE__KIND_YIELD || kind == SLUICE__KIND_WAIT || kind == SLUICE__KIND_OUTLIVED ||
+         kind == SLUICE__KIND_ITEM_OUTLIVED;
 }
 
 static int check_deadline(const struct sluice_engine *engine, const struct sluice__deadline *deadline, uint32_t flags,
@@ -47,7 +59,9 @@ static int check_deadline(const struct sluice_engine *engine, const struct sluic
   if (!is_linked) return 1;
   tally->referenced += (deadline->flags & SLUICE_FLAG_UNREF) == 0;
   if ((lists_of(deadline->kind) >> deadline->list & 1) == 0) return 0;
-  if (deadline->kind == SLUICE__KIND_YIELD || deadline->kind == SLUICE__KIND_OUTLIVED) return 1; /* wait for no time */
+  if (waits_for_no_time(deadline->kind)) return 1;
+  /* A gate in the ready list may be there for the next lane: its `due` says nothing then. */
+  if (deadline->kind == SLUICE__KIND_GATE && deadline->list == SLUICE__LIST_READY) return 1;
   if (deadline->list == SLUICE__LIST_NEWBORN && (int32_t)(engine->serial - deadline->serial) <= 0) return 0;
   return deadline->due < SLUICE_NEVER && (deadline->list <= SLUICE__LIST_WHEEL || deadline->due <= engine->now);
 }
@@ -59,17 +73,21 @@ static int has_taken_item(const struct sluice__job *job, const struct sluice__la
 
 /* Whether what the lane does and what its deadline is for fit each other. */
 static int check_state(const struct sluice__job *job, const struct sluice__lane *lane) {
+  if (job->is_draining && lane->deadline.state != SLUICE__LANE_RUNNING) return 0;
   enum sluice__kind kind = lane->deadline.kind;
   int is_armed = lane->deadline.list != SLUICE__LIST_NONE;
   switch ((enum sluice__state)lane->deadline.state) {
     case SLUICE__LANE_RUNNING:
       return has_taken_item(job, lane) && (!is_armed || kind == SLUICE__KIND_ATTEMPT);
     case SLUICE__LANE_PULLING:
-      return job->policy.source == SLUICE_SOURCE_ASYNC && !is_armed;
+      return job->pulls && !is_armed;
+    case SLUICE__LANE_REVIEWING:
+      return (job->policy.flags & SLUICE_FLAG_REVIEW) != 0 && has_taken_item(job, lane) && !is_armed;
     case SLUICE__LANE_PARKED:
       if (lane->attempt == 0) return is_armed && kind == SLUICE__KIND_YIELD;
       return has_taken_item(job, lane) &&
-             (!is_armed || kind == SLUICE__KIND_BACKOFF || kind == SLUICE__KIND_OUTLIVED || kind == SLUICE__KIND_YIELD);
+             (!is_armed || kind == SLUICE__KIND_BACKOFF || kind == SLUICE__KIND_YIELD || kind == SLUICE__KIND_WAIT ||
+              kind == SLUICE__KIND_OUTLIVED || kind == SLUICE__KIND_ITEM_OUTLIVED);
     default:
       return 0;
   }
@@ -77,7 +95,8 @@ static int check_state(const struct sluice__job *job, const struct sluice__lane 
 
 static int check_counts(const struct sluice__job *job, uint64_t in_flight) {
   const struct sluice_counts *counts = &job->counts;
-  return counts->started == job->next_item && counts->started == counts->done + counts->failed + in_flight &&
+  return counts->started == job->next_item &&
+         counts->started == counts->done + counts->failed + in_flight + job->dropped &&
          counts->abandoned <= counts->timed_out && job->next_item <= job->policy.items;
 }
 
@@ -86,9 +105,41 @@ static int check_grant(const struct sluice_engine *engine, const struct sluice__
   if (is_linked != (job->granted_end != 0)) return 0;
   if (!is_linked) return 1;
   tally->granted++;
-  return engine->grants != NULL && job->slot.number < SLUICE_GRANT_JOBS && job->policy.source != SLUICE_SOURCE_ASYNC &&
+  return engine->grants != NULL && job->slot.number < SLUICE_GRANT_JOBS && !job->pulls && !job->is_draining &&
          job->granted_end < SLUICE_GRANT_NONE && job->granted_end <= job->policy.items &&
          job->granted_start <= job->next_item;
+}
+
+/* What is beside the lane for its item. */
+static int check_item(const struct sluice_engine *engine, const struct sluice__job *job,
+                      const struct sluice__lane *lane, struct tally *tally) {
+  if (!job->has_items) return 1;
+  const struct sluice__item *item = sluice__item_at(engine, lane->slot.number);
+  const struct sluice__deadline *deadline = &item->deadline;
+  if (item->lane != lane->slot.number || deadline->state != SLUICE__LANE_ALONE) return 0;
+  if (deadline->list == SLUICE__LIST_NONE) return 1;
+  int holds_item = lane->deadline.state != SLUICE__LANE_PULLING && lane->attempt != 0;
+  if (deadline->kind != SLUICE__KIND_ITEM || !holds_item || job->is_draining) return 0;
+  return check_deadline(engine, deadline, job->policy.flags, tally);
+}
+
+/* The gate is armed where lanes wait and time can help. */
+static int check_gate(const struct sluice_engine *engine, const struct sluice__job *job, struct tally *tally) {
+  uint64_t waiting = 0;
+  for (const struct sluice__link *link = job->waiting.next; link != &job->waiting; link = link->next) {
+    const struct sluice__deadline *deadline = SLUICE__CONTAINER(link, const struct sluice__deadline, link);
+    if (link->next->prev != link || deadline->list != SLUICE__LIST_WAITING) return 0;
+    const struct sluice__lane *lane = SLUICE__CONTAINER(deadline, const struct sluice__lane, deadline);
+    if (lane->job != job->slot.number || waiting++ == job->lane_count) return 0;
+  }
+  tally->waiting += waiting;
+  int is_armed = job->gate.list != SLUICE__LIST_NONE;
+  if (is_armed && (job->gate.kind != SLUICE__KIND_GATE || !job->has_gate)) return 0;
+  int is_blocked =
+      (job->counts.abandoned > job->policy.max_abandoned && job->policy.max_abandoned != SLUICE_UNLIMITED) ||
+      sluice__bucket_ready_at(&job->bucket) >= SLUICE_NEVER;
+  if (waiting == 0 ? is_armed : !is_armed && !is_blocked) return 0;
+  return job->bucket.tokens <= job->bucket.burst && check_deadline(engine, &job->gate, job->policy.flags, tally);
 }
 
 static int check_job(const struct sluice_engine *engine, const struct sluice__job *job, struct tally *tally) {
@@ -100,7 +151,9 @@ static int check_job(const struct sluice_engine *engine, const struct sluice__jo
     if (!sluice__slot_in_use(&lane->slot) || lane->job != job->slot.number || lane->prev != before) return 0;
     int has_yielded = lane->deadline.list != SLUICE__LIST_NONE && lane->deadline.kind == SLUICE__KIND_YIELD;
     uint32_t flags = has_yielded ? 0 : job->policy.flags;
+    if (lane->deadline.list == SLUICE__LIST_WAITING) flags = SLUICE_FLAG_UNREF;
     if (!check_deadline(engine, &lane->deadline, flags, tally) || !check_state(job, lane)) return 0;
+    if (!check_item(engine, job, lane, tally)) return 0;
     int has_item = lane->deadline.state != SLUICE__LANE_PULLING && lane->attempt != 0;
     in_flight += has_item;
     at_source += !has_item;
@@ -109,20 +162,22 @@ static int check_job(const struct sluice_engine *engine, const struct sluice__jo
   }
   tally->lanes += lanes;
   if (lanes != job->lane_count || (lanes > job->policy.limit && job->policy.limit != SLUICE_UNLIMITED)) return 0;
-  if (job->policy.source == SLUICE_SOURCE_ASYNC ? job->is_pulling != at_source : job->is_pulling != 0) return 0;
+  if (job->pulls ? job->is_pulling != at_source : job->is_pulling != 0) return 0;
   int has_progress = !sluice__list_empty(&job->progress);
   if (has_progress && (job->policy.flags & SLUICE_FLAG_PROGRESS) == 0) return 0;
   tally->progress += has_progress;
   if (job->total.state != SLUICE__LANE_ALONE) return 0;
   if (job->total.list != SLUICE__LIST_NONE && job->total.kind != SLUICE__KIND_TOTAL) return 0;
   return check_deadline(engine, &job->total, job->policy.flags, tally) && check_counts(job, in_flight) &&
-         check_grant(engine, job, tally);
+         check_grant(engine, job, tally) && check_gate(engine, job, tally);
 }
 
 static int check_owners(const struct sluice_engine *engine, struct tally *tally) {
   for (uint32_t number = 0; number < sluice__slab_room(&engine->jobs); number++) {
     const struct sluice__job *job = sluice__job_at(engine, number);
-    if (sluice__slot_in_use(&job->slot) && !check_job(engine, job, tally)) return 0;
+    if (!sluice__slot_in_use(&job->slot)) continue;
+    if (!check_job(engine, job, tally)) return 0;
+    tally->rated += job->bucket.max != 0;
   }
   for (uint32_t number = 0; number < sluice__slab_room(&engine->lanes); number++) {
     const struct sluice__lane *lane = sluice__lane_at(engine, number);
@@ -172,7 +227,8 @@ static int check_lists(const struct sluice_engine *engine, const struct tally *t
   const uint64_t *in_list = tally->in_list;
   uint64_t dirty = count_links(&engine->dirty, tally->progress);
   uint64_t reporting = count_links(&engine->reporting, tally->progress);
-  return check_list(&engine->newborn, SLUICE__LIST_NEWBORN, in_list[SLUICE__LIST_NEWBORN]) &&
+  return in_list[SLUICE__LIST_WAITING] == tally->waiting && engine->rated == tally->rated &&
+         check_list(&engine->newborn, SLUICE__LIST_NEWBORN, in_list[SLUICE__LIST_NEWBORN]) &&
          check_list(&engine->held, SLUICE__LIST_HELD, in_list[SLUICE__LIST_HELD]) &&
          check_list(&engine->final, SLUICE__LIST_FINAL, in_list[SLUICE__LIST_FINAL]) &&
          check_list(&engine->yielded, SLUICE__LIST_YIELDED, in_list[SLUICE__LIST_YIELDED]) &&
@@ -188,7 +244,8 @@ int sluice_check(const struct sluice_engine *engine) {
   if (!check_owners(engine, &tally) || !check_lists(engine, &tally)) return 0;
   uint64_t deadlines = 0;
   for (int list = SLUICE__LIST_NEWBORN; list < LISTS; list++) deadlines += tally.in_list[list];
-  uint64_t memory = sizeof *engine + sluice__slab_memory(&engine->lanes) + sluice__slab_memory(&engine->jobs);
+  uint64_t memory = sizeof *engine + sluice__slab_memory(&engine->lanes) + sluice__slab_memory(&engine->jobs) +
+                    sluice__items_memory(&engine->items);
   return deadlines == engine->deadlines && tally.referenced + tally.progress == engine->referenced &&
          memory == engine->mem.in_use;
 }

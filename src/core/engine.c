@@ -21,6 +21,7 @@ struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator
   engine->mem.in_use = sizeof *engine;
   sluice__slab_init(&engine->lanes, &engine->mem, sizeof(struct sluice__lane));
   sluice__slab_init(&engine->jobs, &engine->mem, sizeof(struct sluice__job));
+  sluice__items_init(&engine->items, &engine->mem);
   sluice__rng_init(&engine->rng, seed);
   sluice__wheel_init(&engine->wheel);
   struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final,     &engine->yielded,
@@ -36,6 +37,7 @@ void sluice_engine_free(struct sluice_engine *engine) {
   if (engine == NULL) return;
   sluice__slab_fini(&engine->lanes);
   sluice__slab_fini(&engine->jobs);
+  sluice__items_fini(&engine->items);
   assert(engine->mem.in_use == sizeof *engine);
   struct sluice_allocator allocator = engine->mem.allocator;
   allocator.free(allocator.user, engine, sizeof *engine);
@@ -91,34 +93,61 @@ static void move_all(struct sluice__link *from, struct sluice__link *to, enum sl
 }
 
 static int gets_grace(const struct sluice__deadline *deadline) {
-  return deadline->kind == SLUICE__KIND_ATTEMPT || deadline->kind == SLUICE__KIND_GUARD ||
-         deadline->kind == SLUICE__KIND_TOTAL;
+  return deadline->kind == SLUICE__KIND_ATTEMPT || deadline->kind == SLUICE__KIND_ITEM ||
+         deadline->kind == SLUICE__KIND_GUARD || deadline->kind == SLUICE__KIND_TOTAL;
 }
 
-/* Whether this backoff, due at its `due`, ends after its job's total timeout. */
-static int outlives_total(const struct sluice_engine *engine, struct sluice__deadline *deadline) {
-  const struct sluice__deadline *total = &sluice__job_at(engine, sluice__lane_of(deadline)->job)->total;
-  return total->list != SLUICE__LIST_NONE && total->list != SLUICE__LIST_NEWBORN && deadline->due > total->due;
+static int is_due_after(const struct sluice__deadline *deadline, const struct sluice__deadline *timeout) {
+  return timeout->list != SLUICE__LIST_NONE && timeout->list != SLUICE__LIST_NEWBORN && deadline->due > timeout->due;
+}
+
+/* What this backoff, which is due at its `due`, is then: one that ends after its job's or its item's timeout is over
+ * now. */
+static enum sluice__kind backoff_kind(const struct sluice_engine *engine, struct sluice__deadline *deadline) {
+  const struct sluice__lane *lane = sluice__lane_of(deadline);
+  const struct sluice__job *job = sluice__job_at(engine, lane->job);
+  int outlives_total = is_due_after(deadline, &job->total);
+  if (job->has_items) {
+    const struct sluice__deadline *item = &sluice__item_at(engine, lane->slot.number)->deadline;
+    if (is_due_after(deadline, item) && !(outlives_total && job->total.due <= item->due))
+      return SLUICE__KIND_ITEM_OUTLIVED;
+  }
+  return outlives_total ? SLUICE__KIND_OUTLIVED : SLUICE__KIND_BACKOFF;
+}
+
+/* The duration of a newborn becomes the time when it is due. */
+static void set_due(struct sluice_engine *engine, struct sluice__deadline *deadline) {
+  deadline->due += engine->now;
+  switch ((enum sluice__kind)deadline->kind) {
+    case SLUICE__KIND_BACKOFF:
+      deadline->kind = (uint8_t)backoff_kind(engine, deadline);
+      break;
+    case SLUICE__KIND_GATE:
+      deadline->due = sluice__gate_due(engine, sluice__job_of_gate(deadline));
+      break;
+    case SLUICE__KIND_TOTAL:
+      sluice__job_of_total(deadline)->blocked = engine->blocked;
+      break;
+    case SLUICE__KIND_ITEM:
+      sluice__item_of(deadline)->blocked = engine->blocked;
+      break;
+    default:
+      sluice__lane_of(deadline)->blocked = engine->blocked;
+  }
+}
+
+static int is_outlived(const struct sluice__deadline *deadline) {
+  return deadline->kind == SLUICE__KIND_OUTLIVED || deadline->kind == SLUICE__KIND_ITEM_OUTLIVED;
 }
 
 /* `judged`: where timeouts of no duration go. */
 static void stamp(struct sluice_engine *engine, struct sluice__deadline *deadline, struct sluice__link *judged) {
-  uint64_t duration = deadline->due;
-  deadline->due = engine->now + duration;
-  if (deadline->kind == SLUICE__KIND_BACKOFF) {
-    if (outlives_total(engine, deadline)) {
-      deadline->kind = SLUICE__KIND_OUTLIVED;
-      move(deadline, &engine->ready, SLUICE__LIST_READY);
-      return;
-    }
-  } else if (deadline->kind == SLUICE__KIND_TOTAL) {
-    sluice__job_of_total(deadline)->blocked = engine->blocked;
-  } else {
-    sluice__lane_of(deadline)->blocked = engine->blocked;
-  }
-  if (deadline->due >= SLUICE_NEVER) {
+  set_due(engine, deadline);
+  if (is_outlived(deadline)) {
+    move(deadline, &engine->ready, SLUICE__LIST_READY);
+  } else if (deadline->due >= SLUICE_NEVER) {
     sluice__disarm(engine, deadline);
-  } else if (duration == 0) {
+  } else if (deadline->due <= engine->now) {
     if (gets_grace(deadline)) move(deadline, judged, SLUICE__LIST_FINAL);
     else move(deadline, &engine->ready, SLUICE__LIST_READY);
   } else {
@@ -145,7 +174,7 @@ void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) 
   if (busy > BLOCKED_TURN) engine->blocked += (uint32_t)(busy >> SLUICE__BLOCKED_UNIT_BITS);
   renew_turn(engine);
   while (!sluice__list_empty(&engine->granted))
-    sluice__job_revoke(engine, SLUICE__CONTAINER(engine->granted.next, struct sluice__job, granted));
+    sluice__grant_revoke(engine, SLUICE__CONTAINER(engine->granted.next, struct sluice__job, granted));
   struct sluice__link judged;
   sluice__list_init(&judged);
   while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next), &judged);
@@ -185,76 +214,124 @@ static void report_time(const struct sluice_engine *engine, uint64_t due, uint64
   if (decision->blocked > decision->elapsed) decision->blocked = decision->elapsed;
 }
 
-static void report_total(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision) {
-  decision->job = sluice__slot_handle(&job->slot);
+static void report_total(const struct sluice_engine *engine, const struct sluice__job *job,
+                         struct sluice_decision *decision) {
   report_time(engine, job->total.due, job->policy.total_timeout, job->blocked, decision);
-  sluice__job_close(engine, job, SLUICE_ACTION_FAIL, decision);
 }
 
-static void next_of_lane(struct sluice_engine *engine, struct sluice__lane *lane, enum sluice__kind kind,
-                         struct sluice_decision *decision) {
-  decision->lane = sluice__slot_handle(&lane->slot);
-  uint64_t due = lane->deadline.due;
-  if (kind == SLUICE__KIND_GUARD || kind == SLUICE__KIND_SLEEP) {
-    decision->event = kind == SLUICE__KIND_GUARD ? SLUICE_EVENT_EXPIRED : SLUICE_EVENT_SLEPT;
-    report_time(engine, due, lane->duration, lane->blocked, decision);
-    sluice__slab_give_back(&engine->lanes, &lane->slot);
-    return;
-  }
-  struct sluice__job *job = sluice__job_at(engine, lane->job);
+static void report_item(const struct sluice_engine *engine, const struct sluice__job *job,
+                        const struct sluice__item *item, struct sluice_decision *decision) {
+  report_time(engine, item->deadline.due, job->policy.item_timeout, item->blocked, decision);
+}
+
+static void next_alone(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
+  decision->event = lane->deadline.kind == SLUICE__KIND_GUARD ? SLUICE_EVENT_EXPIRED : SLUICE_EVENT_SLEPT;
+  decision->action = 0;
+  report_time(engine, lane->deadline.due, lane->duration, lane->blocked, decision);
+  sluice__slab_give_back(&engine->lanes, &lane->slot);
+}
+
+/* A job's lane: 0 where nothing comes of it after all. */
+static int next_of_lane(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
+  const struct sluice__job *job = sluice__job_at(engine, lane->job);
   decision->job = sluice__slot_handle(&job->slot);
-  switch (kind) {
+  switch ((enum sluice__kind)lane->deadline.kind) {
     case SLUICE__KIND_ATTEMPT:
       decision->event = SLUICE_EVENT_TIMED_OUT;
-      report_time(engine, due, job->policy.timeout, lane->blocked, decision);
+      report_time(engine, lane->deadline.due, job->policy.timeout, lane->blocked, decision);
       sluice__job_timed_out(engine, lane, decision);
-      break;
+      return 1;
     case SLUICE__KIND_OUTLIVED:
       decision->event = SLUICE_EVENT_OUTLIVED;
-      job->counts.retried--; /* the retry never was */
-      job->counts.failed++;
       report_total(engine, job, decision);
-      break;
+      sluice__job_outlived(engine, lane, decision);
+      return 1;
+    case SLUICE__KIND_ITEM_OUTLIVED:
+      decision->event = SLUICE_EVENT_ITEM_OUTLIVED;
+      report_item(engine, job, sluice__item_at(engine, lane->slot.number), decision);
+      sluice__job_outlived(engine, lane, decision);
+      return 1;
     default: /* BACKOFF, YIELD */
       decision->event = SLUICE_EVENT_RESUMED;
-      sluice__job_resume(engine, lane, decision);
+      return sluice__job_resume(engine, lane, decision);
   }
 }
 
-/* An attempt that is over, as its lane will say when it is asked: it went on with a granted item. */
+static void next_of_item(struct sluice_engine *engine, const struct sluice__item *item,
+                         struct sluice_decision *decision) {
+  struct sluice__lane *lane = sluice__lane_at(engine, item->lane);
+  const struct sluice__job *job = sluice__job_at(engine, lane->job);
+  decision->job = sluice__slot_handle(&job->slot);
+  decision->event = SLUICE_EVENT_ITEM;
+  report_item(engine, job, item, decision);
+  sluice__job_item_over(engine, lane, decision);
+}
+
+static int next_of_gate(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision) {
+  struct sluice__lane *lane = sluice__gate_next(engine, job);
+  if (lane == NULL) return 0;
+  decision->event = SLUICE_EVENT_RESUMED;
+  decision->job = sluice__slot_handle(&job->slot);
+  decision->lane = sluice__slot_handle(&lane->slot);
+  sluice__job_start(engine, lane, decision);
+  return 1;
+}
+
+/* The deadline has just left the ready list: 0 where nothing comes of it after all. */
+static int next_of(struct sluice_engine *engine, struct sluice__deadline *deadline, struct sluice_decision *decision) {
+  switch ((enum sluice__kind)deadline->kind) {
+    case SLUICE__KIND_TOTAL: {
+      struct sluice__job *job = sluice__job_of_total(deadline);
+      decision->event = SLUICE_EVENT_TOTAL;
+      decision->job = sluice__slot_handle(&job->slot);
+      report_total(engine, job, decision);
+      sluice__job_fail(engine, job, decision);
+      return 1;
+    }
+    case SLUICE__KIND_GATE:
+      return next_of_gate(engine, sluice__job_of_gate(deadline), decision);
+    case SLUICE__KIND_ITEM:
+      next_of_item(engine, sluice__item_of(deadline), decision);
+      return 1;
+    default: {
+      struct sluice__lane *lane = sluice__lane_of(deadline);
+      decision->lane = sluice__slot_handle(&lane->slot);
+      if (lane->deadline.state != SLUICE__LANE_ALONE) return next_of_lane(engine, lane, decision);
+      next_alone(engine, lane, decision);
+      return 1;
+    }
+  }
+}
+
+/* An attempt or an item that is over, as its lane will say when it is asked: it went on with a granted item. */
 static int has_moved_on(struct sluice_engine *engine, struct sluice__deadline *deadline) {
-  if (deadline->kind != SLUICE__KIND_ATTEMPT) return 0;
-  struct sluice__lane *lane = sluice__lane_of(deadline);
+  struct sluice__lane *lane;
+  if (deadline->kind == SLUICE__KIND_ATTEMPT) lane = sluice__lane_of(deadline);
+  else if (deadline->kind == SLUICE__KIND_ITEM) lane = sluice__lane_at(engine, sluice__item_of(deadline)->lane);
+  else return 0;
   struct sluice__job *job = sluice__job_at(engine, lane->job);
-  sluice__job_sync(engine, job);
-  sluice__job_sync_lane(engine, job, lane);
+  sluice__grant_sync(engine, job);
+  sluice__grant_sync_lane(engine, job, lane);
   return deadline->list != SLUICE__LIST_READY;
 }
 
 void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision) {
+  while (!sluice__list_empty(&engine->ready)) {
+    struct sluice__deadline *deadline = sluice__deadline_of(engine->ready.next);
+    if (has_moved_on(engine, deadline)) continue;
+    sluice__disarm(engine, deadline);
+    if (next_of(engine, deadline, decision)) return;
+  }
   decision->event = SLUICE_EVENT_NONE;
   decision->action = 0;
-  /* cppcheck-suppress redundantContinue ; an empty body, said aloud */
-  while (!sluice__list_empty(&engine->ready) && has_moved_on(engine, sluice__deadline_of(engine->ready.next))) continue;
-  if (!sluice__list_empty(&engine->ready)) {
-    struct sluice__deadline *deadline = sluice__deadline_of(engine->ready.next);
-    enum sluice__kind kind = deadline->kind;
-    sluice__disarm(engine, deadline);
-    if (kind == SLUICE__KIND_TOTAL) {
-      decision->event = SLUICE_EVENT_TOTAL;
-      report_total(engine, sluice__job_of_total(deadline), decision);
-    } else {
-      next_of_lane(engine, sluice__lane_of(deadline), kind, decision);
-    }
-  } else if (!sluice__list_empty(&engine->reporting)) {
-    struct sluice__job *job = SLUICE__CONTAINER(engine->reporting.next, struct sluice__job, progress);
-    sluice__job_sync(engine, job); /* first: else what it finds would be told again in the next turn */
-    sluice__list_unlink(&job->progress);
-    engine->referenced--;
-    decision->event = SLUICE_EVENT_PROGRESS;
-    decision->job = sluice__slot_handle(&job->slot);
-    decision->counts = job->counts;
-  }
+  if (sluice__list_empty(&engine->reporting)) return;
+  struct sluice__job *job = SLUICE__CONTAINER(engine->reporting.next, struct sluice__job, progress);
+  sluice__grant_sync(engine, job); /* first: else what it finds would be told again in the next turn */
+  sluice__list_unlink(&job->progress);
+  engine->referenced--;
+  decision->event = SLUICE_EVENT_PROGRESS;
+  decision->job = sluice__slot_handle(&job->slot);
+  decision->counts = job->counts;
 }
 
 uint32_t sluice_observe(struct sluice_engine *engine, uint64_t now) {
@@ -271,6 +348,10 @@ uint32_t sluice_observe(struct sluice_engine *engine, uint64_t now) {
   engine->observed = now;
   engine->ran = now - engine->turn_began;
   return engine->stride;
+}
+
+int sluice_wants_clock(const struct sluice_engine *engine) {
+  return engine->rated != 0;
 }
 
 uint64_t sluice_next_expiry(struct sluice_engine *engine) {

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "backoff.h"
+#include "bucket.h"
 #include "list.h"
 #include "mem.h"
 #include "rng.h"
@@ -14,22 +15,27 @@
 
 /* What a deadline is for: what happens when its time has come. */
 enum sluice__kind {
-  SLUICE__KIND_ATTEMPT,  /* a job's lane: the attempt has timed out */
-  SLUICE__KIND_BACKOFF,  /* a job's lane: its next attempt starts */
-  SLUICE__KIND_OUTLIVED, /* a job's lane: its backoff would end after the total timeout */
-  SLUICE__KIND_YIELD,    /* a job's lane that gave way to the loop: no time, only the list */
+  SLUICE__KIND_ATTEMPT,       /* a lane: the attempt has timed out */
+  SLUICE__KIND_BACKOFF,       /* a lane: its next attempt starts */
+  SLUICE__KIND_OUTLIVED,      /* a lane: its backoff would end after the total timeout */
+  SLUICE__KIND_ITEM_OUTLIVED, /* a lane: its backoff would end after the item's timeout */
+  SLUICE__KIND_YIELD,         /* a lane that gave way to the loop: no time, only the list */
+  SLUICE__KIND_WAIT,          /* a lane that waits at its job's gate: no time, only the list */
+  SLUICE__KIND_ITEM,          /* a lane's item: it has timed out */
+  SLUICE__KIND_GATE,          /* a job: the first lane at its gate may start */
+  SLUICE__KIND_TOTAL,         /* a job: it has timed out */
   SLUICE__KIND_GUARD,
-  SLUICE__KIND_SLEEP,
-  SLUICE__KIND_TOTAL /* a job's */
+  SLUICE__KIND_SLEEP
 };
 
 /* Where a deadline's link is.
  *
- *   NEWBORN --turn_end--> WHEEL --expire--> READY (backoff, sleep)
- *      |                        \--expire--> HELD --expire--> FINAL --judge--> READY (attempt, guard, total)
+ *   NEWBORN --turn_end--> WHEEL --expire--> READY (backoff, gate, sleep)
+ *      |                        \--expire--> HELD --expire--> FINAL --judge--> READY (attempt, item, guard, total)
  *      |                         \-----------expire----------->/
  *      \--turn_end, duration 0--> FINAL or READY
  *   YIELDED --turn_begin--> READY
+ *   WAITING (a job's, in the order of arrival) --gate--> NONE
  *
  * next() takes it from READY; disarming takes it from anywhere. */
 enum sluice__list {
@@ -39,19 +45,22 @@ enum sluice__list {
   SLUICE__LIST_HELD,
   SLUICE__LIST_FINAL,
   SLUICE__LIST_YIELDED,
+  SLUICE__LIST_WAITING,
   SLUICE__LIST_READY
 };
 
 /* A lane's state, kept in its deadline.
  *
- *   (new) -> RUNNING <-> PARKED        a job's; PULLING only with a SLUICE_SOURCE_ASYNC
- *   (new) -> PULLING -> RUNNING
+ *   (new) -> RUNNING <-> PARKED        a job's; PULLING where items are pulled before they start
+ *   (new) -> PULLING -> RUNNING | PARKED
+ *            RUNNING -> REVIEWING -> RUNNING | PARKED
  *   (new) -> GUARD | SLEEP */
 enum sluice__state {
-  SLUICE__LANE_RUNNING, /* an attempt is open */
-  SLUICE__LANE_PULLING, /* waits for the source */
-  SLUICE__LANE_PARKED,  /* waits for a backoff or a turn */
-  SLUICE__LANE_ALONE    /* a guard or a sleep */
+  SLUICE__LANE_RUNNING,   /* an attempt is open */
+  SLUICE__LANE_PULLING,   /* waits for the source */
+  SLUICE__LANE_PARKED,    /* waits for a backoff, a turn, or at the gate */
+  SLUICE__LANE_REVIEWING, /* its attempt failed; the caller is to say whether there is another */
+  SLUICE__LANE_ALONE      /* a guard or a sleep */
 };
 
 struct sluice__lane {
@@ -70,28 +79,52 @@ struct sluice__lane {
   uint32_t prev;
 };
 
+/* What a lane's item needs beyond the lane: only in jobs with has_items, in tables beside the lanes' (items.c). */
+struct sluice__item {
+  struct sluice__deadline
+      deadline;     /* `due` less its duration is when the item's time began, also once it is disarmed */
+  uint64_t wait;    /* before its latest retry, or planned before the next */
+  uint32_t blocked; /* as in a lane */
+  uint32_t lane;    /* slot number */
+};
+
+struct sluice__items {
+  struct sluice__mem *mem;
+  struct sluice__item **chunks; /* of SLUICE__CHUNK_SLOTS; NULL where none of these lanes has needed one yet */
+  uint32_t room;
+};
+
 struct sluice__job {
   struct sluice__slot slot;
   struct sluice__deadline total;
+  struct sluice__deadline gate; /* armed while lanes wait, unless it is for an abandoned attempt */
+  struct sluice__link waiting;  /* lanes that are to start, first come first served */
+  struct sluice__bucket bucket;
   struct sluice__link progress; /* in the engine's `dirty` or `reporting`, or nowhere */
   struct sluice__link granted;  /* in the engine's `granted`, or nowhere */
   struct sluice_policy policy;
   struct sluice_counts counts;
   uint64_t next_item;
+  uint64_t dropped;        /* items that were taken and ended without an outcome: the job was stopped, or drains */
   uint64_t granted_end;    /* 0: no run of items is granted */
   uint64_t granted_start;  /* next_item when the first run in this turn was */
   uint32_t granted_serial; /* the engine's `serial` then: as many are set aside as items are granted */
   uint32_t first_lane;     /* SLUICE__NO_SLOT: none */
   uint32_t lane_count;
   uint32_t blocked;   /* as in a lane, for `total` */
-  uint8_t is_pulling; /* ASYNC: a lane waits for the source, or is parked until it may */
+  uint8_t pulls;      /* items are pulled before they start: an ASYNC source, or a gate */
+  uint8_t is_pulling; /* with `pulls`: a lane waits for the source, or is parked until it may */
   uint8_t is_exhausted;
+  uint8_t is_draining;
+  uint8_t has_gate;
+  uint8_t has_items;
 };
 
 struct sluice_engine {
   struct sluice__mem mem;
   struct sluice__slab lanes;
   struct sluice__slab jobs;
+  struct sluice__items items; /* by the lanes' slot numbers */
   struct sluice__rng rng;
 
   uint64_t now; /* the last time a driver brought in */
@@ -109,6 +142,7 @@ struct sluice_engine {
   struct sluice__link granted;   /* jobs that were granted a run in this turn */
   struct sluice_grants *grants;  /* NULL: never */
   uint64_t held_until;
+  uint32_t rated; /* open jobs with a rate: the clock is read at each of their steps */
 
   uint64_t turn_began;   /* the first time observed in this turn */
   uint64_t observed;     /* the last time observed */
@@ -124,6 +158,12 @@ struct sluice_engine {
 static inline struct sluice__lane *sluice__lane_of(struct sluice__deadline *deadline) {
   return SLUICE__CONTAINER(deadline, struct sluice__lane, deadline);
 }
+static inline struct sluice__item *sluice__item_of(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__item, deadline);
+}
+static inline struct sluice__job *sluice__job_of_gate(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__job, gate);
+}
 static inline struct sluice__job *sluice__job_of_total(struct sluice__deadline *deadline) {
   return SLUICE__CONTAINER(deadline, struct sluice__job, total);
 }
@@ -132,6 +172,10 @@ static inline struct sluice__lane *sluice__lane_at(const struct sluice_engine *e
 }
 static inline struct sluice__job *sluice__job_at(const struct sluice_engine *engine, uint32_t number) {
   return (struct sluice__job *)sluice__slab_at(&engine->jobs, number);
+}
+/* Of a lane in a job with has_items. */
+static inline struct sluice__item *sluice__item_at(const struct sluice_engine *engine, uint32_t lane) {
+  return &engine->items.chunks[lane >> SLUICE__CHUNK_BITS][lane & (SLUICE__CHUNK_SLOTS - 1)];
 }
 static inline struct sluice__lane *sluice__lane_find(const struct sluice_engine *engine, struct sluice_handle handle) {
   return (struct sluice__lane *)sluice__slab_find(&engine->lanes, handle);
@@ -172,22 +216,72 @@ static inline void sluice__deadline_init(struct sluice__deadline *deadline, enum
   deadline->flags = (uint8_t)flags;
 }
 
+/* The latest time that anybody has brought in. */
+static inline uint64_t sluice__time(const struct sluice_engine *engine) {
+  return engine->observed > engine->now ? engine->observed : engine->now;
+}
+
+/* items.c */
+
+void sluice__items_init(struct sluice__items *items, struct sluice__mem *mem);
+void sluice__items_fini(struct sluice__items *items);
+/* Makes room for this lane's item. Errors: SLUICE_ENOMEM. */
+int sluice__items_reach(struct sluice__items *items, uint32_t lane);
+/* What has been taken from the allocator, in bytes. */
+uint64_t sluice__items_memory(const struct sluice__items *items);
+/* The lane takes an item: its time begins with the end of this turn. */
+void sluice__item_begin(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* How long ago its time began; 0 within that turn. */
+uint64_t sluice__item_elapsed(const struct sluice_engine *engine, const struct sluice__job *job,
+                              const struct sluice__lane *lane);
+
+/* gate.c */
+
+/* Whether an attempt may start now, before all that wait; takes its token. */
+int sluice__gate_pass(struct sluice_engine *engine, struct sluice__job *job);
+/* The lane, whose deadline is in no list, waits behind the others. */
+void sluice__gate_wait(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* The lane stops waiting, at a gate or for time; its deadline is in no list afterwards. */
+void sluice__gate_leave(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* Something has changed for those that wait: an abandoned attempt has ended. */
+void sluice__gate_update(struct sluice_engine *engine, struct sluice__job *job);
+/* The gate's time has come: the lane that passes it, which has left it, or NULL. */
+struct sluice__lane *sluice__gate_next(struct sluice_engine *engine, struct sluice__job *job);
+/* When the gate, which is being stamped, is due. */
+uint64_t sluice__gate_due(const struct sluice_engine *engine, const struct sluice__job *job);
+
+/* grant.c */
+
+/* Reads what lanes have taken of a granted run. */
+void sluice__grant_sync(struct sluice_engine *engine, struct sluice__job *job);
+/* The same for this lane of it, after the job. */
+void sluice__grant_sync_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* The end of a turn: reads what the job's lanes have taken, and takes the rest back. */
+void sluice__grant_revoke(struct sluice_engine *engine, struct sluice__job *job);
+/* The job is about to end: what is left of the run is nobody's. */
+void sluice__grant_end(struct sluice_engine *engine, struct sluice__job *job);
+/* After START: lets the job's lanes go on by themselves for as many items as the clock need not be read. */
+void sluice__grant(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision);
+/* An attempt of this lane starts: writes the lane's word, and gives a first attempt in a run its serial. */
+void sluice__grant_note_start(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+
 /* job.c */
 
 /* The attempt of this lane, whose deadline is in no list, was abandoned: the lane's handle is renewed, and `decision`
  * gets what it does next. */
 void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
-/* A parked lane goes on: `decision` gets what it does. */
-void sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
-/* Reads what lanes have taken of a granted run. */
-void sluice__job_sync(struct sluice_engine *engine, struct sluice__job *job);
-/* The same for this lane of it, after the job. */
-void sluice__job_sync_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
-/* The end of a turn: reads what the job's lanes have taken, and takes the rest back. */
-void sluice__job_revoke(struct sluice_engine *engine, struct sluice__job *job);
-/* Frees the job and its lanes, whatever they wait for; decision->action is FAIL or DONE. */
-void sluice__job_close(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
-                       struct sluice_decision *decision);
+/* The item of this lane is over, whatever the lane does; the same for the rest. */
+void sluice__job_item_over(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
+/* The backoff of this lane would have ended too late; the same for the rest. */
+void sluice__job_outlived(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
+/* A parked lane goes on: `decision` gets what it does. 0: it waits at the gate. */
+int sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
+/* A lane has passed the gate: `decision` gets its attempt. */
+void sluice__job_start(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision);
+/* A count has changed: a job with FLAG_PROGRESS has something to tell. */
+void sluice__job_mark_dirty(struct sluice_engine *engine, struct sluice__job *job);
+/* The job has failed: it is closed (FAIL), or drains (DRAIN). */
+void sluice__job_fail(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision);
 
 /* Whether lanes have run so long in this turn that the loop must turn before another start. */
 static inline int sluice__must_yield(const struct sluice_engine *engine, const struct sluice__job *job) {

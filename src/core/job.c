@@ -2,14 +2,18 @@
  *
  *                     join
  *                      |
- *                      v                      FULFILLED, items left: the next item's first attempt
- *   (ASYNC) PULLING -> RUNNING <------------------------------------------------.
- *                      |   |  \_ FULFILLED, none left -> REST, the last lane: DONE
- *                      |   \____ REJECTED or timed out, retries left -> PARKED (backoff) -> RUNNING, attempt + 1
- *                      \________ REJECTED or timed out, none left -> FAIL, or with COLLECT as if FULFILLED
+ *                      v                        FULFILLED, items left: the next item's first attempt
+ *   (pulls) PULLING -> RUNNING <--------------------------------------------------.
+ *              \       |   |  \_ FULFILLED, none left -> REST, the last lane: DONE
+ *               \      |   \____ REJECTED or timed out, retries left -> PARKED (backoff) -> RUNNING, attempt + 1
+ *                PARKED|              \-> REVIEWING -> PARKED (backoff)
+ *               (gate) \________ REJECTED or timed out, none left -> FAIL, or with COLLECT as if FULFILLED
  *
  * A lane that would start while the loop is owed a turn is PARKED first. Then it has not taken an item yet: items are
- * taken in the order in which they start, so that a source is pulled in the order of its numbers. */
+ * taken in the order in which they start, so that a source is pulled in the order of its numbers. Where a start may
+ * have to wait at the gate, the item is pulled before: an empty source is known to be empty without waiting.
+ *
+ * A job that failed and drains has RUNNING lanes only, and nothing starts in it any more. */
 #include <string.h>
 
 #include "internal.h"
@@ -21,7 +25,7 @@ static struct sluice__job *job_of(const struct sluice_engine *engine, const stru
   return sluice__job_at(engine, lane->job);
 }
 
-static void mark_dirty(struct sluice_engine *engine, struct sluice__job *job) {
+void sluice__job_mark_dirty(struct sluice_engine *engine, struct sluice__job *job) {
   if ((job->policy.flags & SLUICE_FLAG_PROGRESS) == 0 || !sluice__list_empty(&job->progress)) return;
   sluice__list_append(&engine->dirty, &job->progress);
   engine->referenced++;
@@ -33,8 +37,17 @@ static void clear_dirty(struct sluice_engine *engine, struct sluice__job *job) {
   engine->referenced--;
 }
 
+static struct sluice__item *item_of(const struct sluice_engine *engine, const struct sluice__lane *lane) {
+  return sluice__item_at(engine, lane->slot.number);
+}
+
+static void end_item(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
+  if (job->has_items) sluice__disarm(engine, &item_of(engine, lane)->deadline);
+}
+
 static void free_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
-  sluice__disarm(engine, &lane->deadline);
+  sluice__gate_leave(engine, job, lane);
+  end_item(engine, job, lane);
   if (lane->prev == SLUICE__NO_SLOT) job->first_lane = lane->next;
   else sluice__lane_at(engine, lane->prev)->next = lane->next;
   if (lane->next != SLUICE__NO_SLOT) sluice__lane_at(engine, lane->next)->prev = lane->prev;
@@ -42,103 +55,52 @@ static void free_lane(struct sluice_engine *engine, struct sluice__job *job, str
   sluice__slab_give_back(&engine->lanes, &lane->slot);
 }
 
-static int has_lane_word(const struct sluice_engine *engine, const struct sluice__lane *lane) {
-  return engine->grants != NULL && lane->slot.number < SLUICE_GRANT_LANES;
+/* The lane and its item end without an outcome. */
+static void drop_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
+  job->dropped += lane->deadline.state != SLUICE__LANE_PULLING && lane->attempt != 0;
+  free_lane(engine, job, lane);
 }
 
-static int has_grant_word(const struct sluice_engine *engine, const struct sluice__job *job) {
-  return engine->grants != NULL && job->slot.number < SLUICE_GRANT_JOBS;
-}
-
-static int32_t *next_item_word(const struct sluice_engine *engine, const struct sluice__job *job) {
-  return &engine->grants->next_item[job->slot.number];
-}
-
-void sluice__job_sync(struct sluice_engine *engine, struct sluice__job *job) {
-  if (job->granted_end == 0) return;
-  int64_t next_item = *next_item_word(engine, job);
-  int64_t taken = next_item - (int64_t)job->next_item;
-  if (taken <= 0 || next_item > (int64_t)job->granted_end) return; /* nothing, or forged */
-  job->next_item += (uint64_t)taken;
-  job->counts.started += (uint64_t)taken;
-  job->counts.done += (uint64_t)taken;
-  mark_dirty(engine, job);
-}
-
-/* Where items start without our knowing, ties between first attempts are broken by the items' order: their own. */
-static uint32_t granted_serial(const struct sluice__job *job, const struct sluice__lane *lane) {
-  return job->granted_serial + (uint32_t)(lane->item - job->granted_start);
-}
-
-void sluice__job_sync_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
-  if (job->granted_end == 0 || !has_lane_word(engine, lane)) return;
-  int64_t item = engine->grants->item[lane->slot.number];
-  if (lane->deadline.state != SLUICE__LANE_RUNNING || item <= (int64_t)lane->item) return;
-  if (item >= (int64_t)job->next_item) return; /* forged */
-  sluice__disarm(engine, &lane->deadline);
-  lane->item = (uint64_t)item;
-  lane->attempt = 1;
-  /* Armed here, but ties are broken as if at its start. */
-  sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
-  lane->deadline.serial = granted_serial(job, lane);
-}
-
-static void end_grant(struct sluice_engine *engine, struct sluice__job *job) {
-  if (job->granted_end == 0) return;
-  *next_item_word(engine, job) = SLUICE_GRANT_NONE;
-  job->granted_end = 0;
-  sluice__list_unlink(&job->granted);
-}
-
-void sluice__job_revoke(struct sluice_engine *engine, struct sluice__job *job) {
-  if (job->granted_end == 0) return;
-  sluice__job_sync(engine, job);
-  for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
-    struct sluice__lane *lane = sluice__lane_at(engine, number);
-    number = lane->next;
-    sluice__job_sync_lane(engine, job, lane);
-  }
-  end_grant(engine, job);
-}
-
-/* After START: lets the job's lanes go on by themselves for as many items as the clock need not be read. */
-static void grant(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision) {
-  if (!has_grant_word(engine, job) || job->policy.source == SLUICE_SOURCE_ASYNC) return;
-  uint64_t end = job->next_item + engine->stride - 1;
-  if (end > job->policy.items) end = job->policy.items;
-  if (end <= job->next_item || end >= SLUICE_GRANT_NONE) {
-    sluice__job_revoke(engine, job);
-    return;
-  }
-  if (job->granted_end == 0) {
-    sluice__list_append(&engine->granted, &job->granted);
-    job->granted_start = job->next_item;
-    job->granted_serial = engine->serial;
-  }
-  engine->serial += (uint32_t)(end - job->next_item);
-  job->granted_end = end;
-  *next_item_word(engine, job) = (int32_t)job->next_item;
-  decision->granted = end;
-}
-
-void sluice__job_close(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
-                       struct sluice_decision *decision) {
-  sluice__job_sync(engine, job);
-  end_grant(engine, job);
+static void close_job(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
+                      struct sluice_decision *decision) {
+  sluice__grant_sync(engine, job);
+  sluice__grant_end(engine, job);
   while (job->first_lane != SLUICE__NO_SLOT) free_lane(engine, job, sluice__lane_at(engine, job->first_lane));
   sluice__disarm(engine, &job->total);
+  sluice__disarm(engine, &job->gate);
   clear_dirty(engine, job);
+  engine->rated -= job->bucket.max != 0;
   decision->action = action;
   decision->counts = job->counts;
   sluice__slab_give_back(&engine->jobs, &job->slot);
+}
+
+void sluice__job_fail(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision) {
+  if ((job->policy.flags & SLUICE_FLAG_DRAIN) && !job->is_draining) {
+    sluice__grant_revoke(engine, job);
+    for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
+      struct sluice__lane *lane = sluice__lane_at(engine, number);
+      number = lane->next;
+      if (lane->deadline.state == SLUICE__LANE_RUNNING) end_item(engine, job, lane);
+      else drop_lane(engine, job, lane);
+    }
+    if (job->lane_count != 0) {
+      sluice__disarm(engine, &job->total);
+      job->is_draining = 1;
+      job->is_pulling = 0;
+      decision->action = SLUICE_ACTION_DRAIN;
+      decision->counts = job->counts;
+      return;
+    }
+  }
+  close_job(engine, job, SLUICE_ACTION_FAIL, decision);
 }
 
 static void run_attempt(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                         struct sluice_decision *decision) {
   lane->deadline.state = SLUICE__LANE_RUNNING;
   sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
-  if (job->granted_end != 0 && lane->attempt == 1) lane->deadline.serial = granted_serial(job, lane);
-  if (has_lane_word(engine, lane)) engine->grants->item[lane->slot.number] = (int32_t)lane->item;
+  sluice__grant_note_start(engine, job, lane);
   decision->action = SLUICE_ACTION_START;
   decision->granted = 0;
   decision->item = lane->item;
@@ -148,26 +110,38 @@ static void run_attempt(struct sluice_engine *engine, struct sluice__job *job, s
 static void park(struct sluice__lane *lane, struct sluice_decision *decision) {
   lane->deadline.state = SLUICE__LANE_PARKED;
   decision->action = SLUICE_ACTION_PARK;
+  decision->item = lane->item;
   decision->attempt = lane->attempt;
 }
 
+/* A pause of our own, not a wait: the loop stays alive for it, also for an unreferenced job. */
 static void yield(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   lane->deadline.kind = SLUICE__KIND_YIELD;
-  lane->deadline.flags =
-      0; /* a pause of our own, not a wait: the loop stays alive for it, also for an unreferenced job */
+  lane->deadline.flags = 0;
   sluice__link_into(engine, &lane->deadline, &engine->yielded, SLUICE__LIST_YIELDED);
   park(lane, decision);
+}
+
+/* The lane's next attempt starts, unless it has to wait for that. */
+static void start(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                  struct sluice_decision *decision) {
+  if (!job->has_gate || sluice__gate_pass(engine, job)) {
+    run_attempt(engine, job, lane, decision);
+  } else {
+    sluice__gate_wait(engine, job, lane);
+    park(lane, decision);
+  }
 }
 
 static void rest(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                  struct sluice_decision *decision) {
   free_lane(engine, job, lane);
-  if (job->lane_count == 0) sluice__job_close(engine, job, SLUICE_ACTION_DONE, decision);
+  if (job->lane_count == 0) close_job(engine, job, SLUICE_ACTION_DONE, decision);
   else decision->action = SLUICE_ACTION_REST;
 }
 
 static int has_next_item(const struct sluice__job *job) {
-  return job->next_item < job->policy.items && !job->is_exhausted;
+  return job->next_item < job->policy.items && !job->is_exhausted && !job->is_draining;
 }
 
 static void start_next_item(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
@@ -175,13 +149,14 @@ static void start_next_item(struct sluice_engine *engine, struct sluice__job *jo
   lane->item = job->next_item++;
   lane->attempt = 1;
   job->counts.started++;
-  mark_dirty(engine, job);
-  run_attempt(engine, job, lane, decision);
+  sluice__job_mark_dirty(engine, job);
+  if (job->has_items) sluice__item_begin(engine, job, lane);
+  start(engine, job, lane, decision);
 }
 
 static void take_next_item(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                            struct sluice_decision *decision) {
-  if (job->policy.source == SLUICE_SOURCE_ASYNC) {
+  if (job->pulls) {
     lane->deadline.state = SLUICE__LANE_PULLING;
     decision->action = SLUICE_ACTION_PULL;
   } else {
@@ -202,7 +177,7 @@ static void advance(struct sluice_engine *engine, struct sluice__job *job, struc
     rest(engine, job, lane, decision);
     return;
   }
-  job->is_pulling = job->policy.source == SLUICE_SOURCE_ASYNC;
+  job->is_pulling = job->pulls;
   if (sluice__must_yield(engine, job) && !starts_in_call(job)) {
     lane->attempt = 0;
     yield(engine, lane, decision);
@@ -211,9 +186,8 @@ static void advance(struct sluice_engine *engine, struct sluice__job *job, struc
   }
 }
 
-static void retry(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+static void retry(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane, uint64_t delay,
                   struct sluice_decision *decision) {
-  uint64_t delay = sluice__backoff_delay(&job->policy.backoff, (uint32_t)lane->attempt, &engine->rng);
   if (lane->attempt < SLUICE_ATTEMPT_MAX) lane->attempt++;
   job->counts.retried++;
   if (delay > 0) {
@@ -223,51 +197,107 @@ static void retry(struct sluice_engine *engine, struct sluice__job *job, struct 
   } else if (sluice__must_yield(engine, job)) {
     yield(engine, lane, decision);
   } else {
-    run_attempt(engine, job, lane, decision);
+    start(engine, job, lane, decision);
   }
 }
 
-static void fail(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane, int may_retry,
+static void review(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                   struct sluice_decision *decision) {
+  uint32_t attempt = (uint32_t)lane->attempt;
+  uint32_t retries = job->policy.retries;
+  lane->deadline.state = SLUICE__LANE_REVIEWING;
+  decision->action = SLUICE_ACTION_REVIEW;
+  decision->attempt = attempt < SLUICE_ATTEMPT_MAX ? attempt + 1 : attempt;
+  decision->retries_left = retries == SLUICE_UNLIMITED ? retries : retries - (attempt - 1);
+  decision->delay = item_of(engine, lane)->wait;
+  decision->item_elapsed = sluice__item_elapsed(engine, job, lane);
+}
+
+static int has_retry_left(const struct sluice__job *job, const struct sluice__lane *lane) {
+  return (uint32_t)lane->attempt - 1 < job->policy.retries || job->policy.retries == SLUICE_UNLIMITED;
+}
+
+/* The item has failed for good. */
+static void give_up(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                    struct sluice_decision *decision) {
+  job->counts.failed++;
+  sluice__job_mark_dirty(engine, job);
+  end_item(engine, job, lane);
+  lane->deadline.state = SLUICE__LANE_PARKED;
+  lane->attempt = 0; /* the lane holds no item now */
+  if (job->is_draining) rest(engine, job, lane, decision);
+  else if (job->policy.flags & SLUICE_FLAG_COLLECT) advance(engine, job, lane, decision);
+  else sluice__job_fail(engine, job, decision);
+}
+
+static void fail(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                  struct sluice_decision *decision) {
-  uint32_t retries_used = (uint32_t)lane->attempt - 1;
-  if (may_retry && (retries_used < job->policy.retries || job->policy.retries == SLUICE_UNLIMITED)) {
-    retry(engine, job, lane, decision);
+  if (!has_retry_left(job, lane) || job->is_draining) {
+    give_up(engine, job, lane, decision);
     return;
   }
-  job->counts.failed++;
-  if (job->policy.flags & SLUICE_FLAG_COLLECT) advance(engine, job, lane, decision);
-  else sluice__job_close(engine, job, SLUICE_ACTION_FAIL, decision);
+  uint64_t previous = job->has_items ? item_of(engine, lane)->wait : 0;
+  uint64_t delay = sluice__backoff_delay(&job->policy.backoff, (uint32_t)lane->attempt, previous, &engine->rng);
+  if (job->has_items) item_of(engine, lane)->wait = delay;
+  if (job->policy.flags & SLUICE_FLAG_REVIEW) review(engine, job, lane, decision);
+  else retry(engine, job, lane, delay, decision);
+}
+
+/* What the lane's attempt comes to is nobody's business any more. */
+static void abandon(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                    struct sluice_decision *decision) {
+  if (lane->deadline.state == SLUICE__LANE_RUNNING) {
+    job->counts.timed_out++;
+    job->counts.abandoned++;
+    sluice__job_mark_dirty(engine, job);
+  }
+  sluice__gate_leave(engine, job, lane);
+  sluice__slab_renew(&lane->slot);
+  decision->lane = sluice__slot_handle(&lane->slot);
 }
 
 void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
-  job->counts.timed_out++;
-  job->counts.abandoned++;
-  mark_dirty(engine, job);
-  sluice__slab_renew(&lane->slot);
-  decision->lane = sluice__slot_handle(&lane->slot);
-  fail(engine, job, lane, 1, decision);
+  abandon(engine, job, lane, decision);
+  fail(engine, job, lane, decision);
 }
 
-void sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
+void sluice__job_item_over(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
+  struct sluice__job *job = job_of(engine, lane);
+  abandon(engine, job, lane, decision);
+  give_up(engine, job, lane, decision);
+}
+
+void sluice__job_outlived(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
+  struct sluice__job *job = job_of(engine, lane);
+  sluice__grant_sync(engine, job); /* its lanes may have been granted a run since the stamp */
+  job->counts.retried--;           /* the retry never was */
+  abandon(engine, job, lane, decision);
+  give_up(engine, job, lane, decision);
+}
+
+int sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
   lane->deadline.flags = (uint8_t)(job->policy.flags & SLUICE_FLAG_UNREF);
-  sluice__job_sync(engine, job);
-  if (lane->attempt != 0) {
-    run_attempt(engine, job, lane, decision);
-  } else if (has_next_item(job)) {
-    take_next_item(engine, job, lane, decision);
-  } else {
-    rest(engine, job, lane, decision);
-  }
+  sluice__grant_sync(engine, job);
+  if (lane->attempt != 0) start(engine, job, lane, decision);
+  else if (has_next_item(job)) take_next_item(engine, job, lane, decision);
+  else rest(engine, job, lane, decision);
+  return decision->action != SLUICE_ACTION_PARK;
+}
+
+void sluice__job_start(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
+  run_attempt(engine, job_of(engine, lane), lane, decision);
 }
 
 static int policy_valid(const struct sluice_policy *policy) {
+  const uint32_t flags =
+      SLUICE_FLAG_UNREF | SLUICE_FLAG_PROGRESS | SLUICE_FLAG_COLLECT | SLUICE_FLAG_REVIEW | SLUICE_FLAG_DRAIN;
   if (policy->limit == 0 || policy->source > SLUICE_SOURCE_ASYNC) return 0;
   if (policy->items > SLUICE_ITEM_MAX && policy->items != SLUICE_UNKNOWN) return 0;
   if (policy->items == SLUICE_UNKNOWN && policy->source == SLUICE_SOURCE_INDEXED) return 0;
-  if (policy->flags & ~(uint32_t)(SLUICE_FLAG_UNREF | SLUICE_FLAG_PROGRESS | SLUICE_FLAG_COLLECT)) return 0;
-  return sluice__backoff_valid(&policy->backoff);
+  if (policy->flags & ~flags) return 0;
+  return sluice__backoff_valid(&policy->backoff) && sluice__bucket_valid(&policy->rate);
 }
 
 int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy, struct sluice_decision *decision) {
@@ -287,6 +317,14 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
   job->first_lane = SLUICE__NO_SLOT;
   sluice__list_init(&job->progress);
   sluice__list_init(&job->granted);
+  sluice__list_init(&job->waiting);
+  sluice__bucket_init(&job->bucket, &policy->rate);
+  engine->rated += job->bucket.max != 0;
+  job->has_gate = job->bucket.max != 0 || policy->max_abandoned != SLUICE_UNLIMITED;
+  job->pulls = job->has_gate || policy->source == SLUICE_SOURCE_ASYNC;
+  job->has_items = policy->item_timeout < SLUICE_NEVER || (policy->flags & SLUICE_FLAG_REVIEW) != 0 ||
+                   policy->backoff.kind == SLUICE_BACKOFF_DECORRELATED;
+  sluice__deadline_init(&job->gate, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__deadline_init(&job->total, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__arm(engine, &job->total, SLUICE__KIND_TOTAL, policy->total_timeout);
   decision->job = sluice__slot_handle(slot);
@@ -296,7 +334,7 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
 int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
-  sluice__job_sync(engine, job);
+  sluice__grant_sync(engine, job);
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
   if (is_full || job->is_pulling || !has_next_item(job)) {
     decision->action = SLUICE_ACTION_REST;
@@ -305,9 +343,15 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   struct sluice__slot *slot;
   int error = sluice__slab_take(&engine->lanes, &slot);
   if (error != SLUICE_OK) return error;
+  if (job->has_items) error = sluice__items_reach(&engine->items, slot->number);
+  if (error != SLUICE_OK) {
+    sluice__slab_give_back(&engine->lanes, slot);
+    return error;
+  }
   struct sluice__lane *lane = (struct sluice__lane *)slot;
   sluice__deadline_init(&lane->deadline, SLUICE__LANE_PARKED, job->policy.flags & SLUICE_FLAG_UNREF);
   lane->job = job->slot.number;
+  lane->item = lane->attempt = 0;
   lane->prev = SLUICE__NO_SLOT;
   lane->next = job->first_lane;
   if (lane->next != SLUICE__NO_SLOT) sluice__lane_at(engine, lane->next)->prev = slot->number;
@@ -331,11 +375,11 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
   if (lane->deadline.state == SLUICE__LANE_RUNNING) {
     /* A SYNC source had no item for the START just answered: the item never was. */
     int is_latest = lane->attempt == 1 && lane->item + 1 == job->next_item;
-    if (job->policy.source != SLUICE_SOURCE_SYNC || !is_latest) return SLUICE_ESTATE;
-    sluice__job_revoke(engine, job);
+    if (job->policy.source != SLUICE_SOURCE_SYNC || job->pulls || !is_latest) return SLUICE_ESTATE;
+    sluice__grant_revoke(engine, job);
     job->next_item--;
     job->counts.started--;
-    mark_dirty(engine, job);
+    sluice__job_mark_dirty(engine, job);
   } else if (lane->deadline.state == SLUICE__LANE_PULLING) {
     job->is_pulling = 0;
   } else {
@@ -350,14 +394,74 @@ static int settle(struct sluice_engine *engine, struct sluice__job *job, struct 
                   enum sluice_outcome outcome, struct sluice_decision *decision) {
   if (lane->deadline.state != SLUICE__LANE_RUNNING) return SLUICE_ESTATE;
   sluice__disarm(engine, &lane->deadline);
-  mark_dirty(engine, job);
-  if (outcome == SLUICE_OUTCOME_FULFILLED) {
-    job->counts.done++;
-    advance(engine, job, lane, decision);
-  } else {
-    fail(engine, job, lane, outcome == SLUICE_OUTCOME_REJECTED, decision);
+  sluice__job_mark_dirty(engine, job);
+  switch (outcome) {
+    case SLUICE_OUTCOME_FULFILLED:
+      job->counts.done++;
+      end_item(engine, job, lane);
+      advance(engine, job, lane, decision);
+      break;
+    case SLUICE_OUTCOME_REJECTED:
+      fail(engine, job, lane, decision);
+      break;
+    default: /* REFUSED */
+      give_up(engine, job, lane, decision);
   }
   return SLUICE_OK;
+}
+
+/* A lane that has started nothing: it pulls, or waits to, or holds an item that waits for its first attempt. */
+static int is_idle(const struct sluice__lane *lane) {
+  return lane->deadline.state == SLUICE__LANE_PULLING ||
+         (lane->deadline.state == SLUICE__LANE_PARKED && lane->attempt <= 1);
+}
+
+static int stopped(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *stopping,
+                   struct sluice_decision *decision) {
+  if (stopping->deadline.state != SLUICE__LANE_RUNNING) return SLUICE_ESTATE;
+  sluice__grant_revoke(engine, job);
+  for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
+    struct sluice__lane *lane = sluice__lane_at(engine, number);
+    number = lane->next;
+    if (is_idle(lane)) drop_lane(engine, job, lane);
+  }
+  job->is_exhausted = 1;
+  job->is_pulling = 0;
+  return settle(engine, job, stopping, SLUICE_OUTCOME_FULFILLED, decision);
+}
+
+/* The caller has looked at the failed attempt of this lane. */
+static int reviewed(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                    enum sluice_outcome outcome, struct sluice_decision *decision) {
+  if (lane->deadline.state != SLUICE__LANE_REVIEWING) return SLUICE_ESTATE;
+  sluice__job_mark_dirty(engine, job);
+  if (outcome == SLUICE_OUTCOME_RETRY) retry(engine, job, lane, item_of(engine, lane)->wait, decision);
+  else give_up(engine, job, lane, decision);
+  return SLUICE_OK;
+}
+
+static int step(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                enum sluice_outcome outcome, struct sluice_decision *decision) {
+  switch (outcome) {
+    case SLUICE_OUTCOME_FULFILLED:
+    case SLUICE_OUTCOME_REJECTED:
+      return settle(engine, job, lane, outcome, decision);
+    case SLUICE_OUTCOME_REFUSED:
+      if (lane->deadline.state == SLUICE__LANE_REVIEWING) return reviewed(engine, job, lane, outcome, decision);
+      return settle(engine, job, lane, outcome, decision);
+    case SLUICE_OUTCOME_PULLED:
+      return pulled(engine, job, lane, decision);
+    case SLUICE_OUTCOME_EXHAUSTED:
+      return exhausted(engine, job, lane, decision);
+    case SLUICE_OUTCOME_STOPPED:
+      return stopped(engine, job, lane, decision);
+    case SLUICE_OUTCOME_RETRY:
+      return reviewed(engine, job, lane, outcome, decision);
+    case SLUICE_OUTCOME_WAIT:
+    case SLUICE_OUTCOME_WISH:
+      break; /* sluice_plan()'s */
+  }
+  return SLUICE_EINVAL;
 }
 
 int sluice_step(struct sluice_engine *engine, struct sluice_handle handle, enum sluice_outcome outcome,
@@ -366,30 +470,35 @@ int sluice_step(struct sluice_engine *engine, struct sluice_handle handle, enum 
   if (lane == NULL) return SLUICE_ESTALE;
   if (lane->deadline.state == SLUICE__LANE_ALONE) return SLUICE_ESTATE;
   struct sluice__job *job = job_of(engine, lane);
-  sluice__job_sync(engine, job);
-  sluice__job_sync_lane(engine, job, lane);
-  int error = SLUICE_EINVAL;
-  switch (outcome) {
-    case SLUICE_OUTCOME_FULFILLED:
-    case SLUICE_OUTCOME_REJECTED:
-    case SLUICE_OUTCOME_REFUSED:
-      error = settle(engine, job, lane, outcome, decision);
-      break;
-    case SLUICE_OUTCOME_PULLED:
-      error = pulled(engine, job, lane, decision);
-      break;
-    case SLUICE_OUTCOME_EXHAUSTED:
-      error = exhausted(engine, job, lane, decision);
-      break;
-  }
-  if (error == SLUICE_OK && decision->action == SLUICE_ACTION_START) grant(engine, job, decision);
+  sluice__grant_sync(engine, job);
+  sluice__grant_sync_lane(engine, job, lane);
+  int error = step(engine, job, lane, outcome, decision);
+  if (error == SLUICE_OK && decision->action == SLUICE_ACTION_START) sluice__grant(engine, job, decision);
   return error;
+}
+
+int sluice_plan(struct sluice_engine *engine, struct sluice_handle handle, enum sluice_outcome outcome, uint64_t delay,
+                struct sluice_decision *decision) {
+  struct sluice__lane *lane = sluice__lane_find(engine, handle);
+  if (lane == NULL) return SLUICE_ESTALE;
+  if (lane->deadline.state != SLUICE__LANE_REVIEWING) return SLUICE_ESTATE;
+  if (outcome != SLUICE_OUTCOME_WAIT && outcome != SLUICE_OUTCOME_WISH) return SLUICE_EINVAL;
+  struct sluice__job *job = job_of(engine, lane);
+  sluice__grant_sync(engine, job);
+  if (outcome == SLUICE_OUTCOME_WISH && delay > job->policy.backoff.max_delay) {
+    give_up(engine, job, lane, decision);
+    return SLUICE_OK;
+  }
+  if (outcome == SLUICE_OUTCOME_WAIT) delay = sluice__backoff_bound(&job->policy.backoff, delay, &engine->rng);
+  item_of(engine, lane)->wait = delay;
+  review(engine, job, lane, decision);
+  return SLUICE_OK;
 }
 
 int sluice_abort(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
-  sluice__job_close(engine, job, SLUICE_ACTION_FAIL, decision);
+  sluice__job_fail(engine, job, decision);
   return SLUICE_OK;
 }
 
@@ -398,14 +507,45 @@ int sluice_late(struct sluice_engine *engine, struct sluice_handle handle) {
   if (job == NULL) return SLUICE_ESTALE;
   if (job->counts.abandoned == 0) return SLUICE_ESTATE;
   job->counts.abandoned--;
-  mark_dirty(engine, job);
+  sluice__job_mark_dirty(engine, job);
+  if (job->has_gate) sluice__gate_update(engine, job);
   return SLUICE_OK;
 }
 
 int sluice_count(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
-  sluice__job_sync(engine, job);
+  sluice__grant_sync(engine, job);
   decision->counts = job->counts;
+  return SLUICE_OK;
+}
+
+static uint64_t left_of(const struct sluice__deadline *deadline, uint64_t now) {
+  if (deadline->list == SLUICE__LIST_NONE) return SLUICE_NEVER;
+  if (deadline->list == SLUICE__LIST_NEWBORN) return deadline->due;
+  return deadline->due > now ? deadline->due - now : 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+int sluice_remaining(struct sluice_engine *engine, struct sluice_handle handle, uint64_t now,
+                     struct sluice_decision *decision) {
+  struct sluice__lane *lane = sluice__lane_find(engine, handle);
+  if (lane == NULL) return SLUICE_ESTALE;
+  if (lane->deadline.state == SLUICE__LANE_ALONE) {
+    decision->delay = left_of(&lane->deadline, now);
+    return SLUICE_OK;
+  }
+  int has_attempt = lane->deadline.state == SLUICE__LANE_RUNNING || lane->deadline.state == SLUICE__LANE_REVIEWING;
+  if (!has_attempt) return SLUICE_ESTATE;
+  struct sluice__job *job = job_of(engine, lane);
+  sluice__grant_sync(engine, job);
+  sluice__grant_sync_lane(engine, job, lane);
+  uint64_t left = least(left_of(&lane->deadline, now), left_of(&job->total, now));
+  if (job->has_items && job->policy.item_timeout < SLUICE_NEVER)
+    left = least(left, left_of(&item_of(engine, lane)->deadline, now));
+  decision->delay = left;
   return SLUICE_OK;
 }

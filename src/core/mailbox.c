@@ -37,25 +37,45 @@ static int read_duration(double ms, uint64_t *ns) {
   return 1;
 }
 
+/* A rate with a fraction of tokens: one in the time it takes, rounded up. */
+static int read_rate(const struct sluice_mailbox *mailbox, struct sluice_rate *rate) {
+  double max = DOUBLE(RATE_MAX);
+  if (!(max >= 0) || !read_duration(DOUBLE(RATE_PER), &rate->per)) return 0;
+  if (max > 0 && rate->per == 0) return 0;
+  if (!read_count(DOUBLE(RATE_BURST), SLUICE_ITEM_MAX, SLUICE_ITEM_MAX, &rate->burst)) return 0;
+  if (max < (double)SLUICE_ITEM_MAX && floor(max) == max) {
+    rate->max = (uint64_t)max;
+    return 1;
+  }
+  double per = ceil((double)rate->per / max);
+  if (!(per < (double)SLUICE_NEVER)) return 0;
+  rate->max = 1;
+  rate->per = per < 1 ? 1 : (uint64_t)per;
+  return 1;
+}
+
 static int read_enum(int32_t value, int32_t last) {
   return value >= 0 && value <= last;
 }
 
 static int read_policy(const struct sluice_mailbox *mailbox, struct sluice_policy *policy) {
-  uint64_t limit, retries;
-  int ok = read_count(DOUBLE(LIMIT), UINT32_MAX - 1, SLUICE_UNLIMITED, &limit) &&
-           read_count(DOUBLE(RETRIES), UINT32_MAX - 1, SLUICE_UNLIMITED, &retries) &&
-           read_count(DOUBLE(ITEMS), SLUICE_ITEM_MAX, SLUICE_UNKNOWN, &policy->items) &&
-           read_duration(DOUBLE(TIMEOUT), &policy->timeout) &&
-           read_duration(DOUBLE(TOTAL_TIMEOUT), &policy->total_timeout) &&
-           read_duration(DOUBLE(YIELD_AFTER), &policy->yield_after) &&
-           read_duration(DOUBLE(DELAY), &policy->backoff.delay) &&
-           read_duration(DOUBLE(MAX_DELAY), &policy->backoff.max_delay) &&
-           read_enum(INT(BACKOFF), SLUICE_BACKOFF_EXPONENTIAL) && read_enum(INT(JITTER), SLUICE_JITTER_FULL) &&
-           read_enum(INT(SOURCE), SLUICE_SOURCE_ASYNC);
+  uint64_t limit, retries, max_abandoned;
+  int ok =
+      read_count(DOUBLE(LIMIT), UINT32_MAX - 1, SLUICE_UNLIMITED, &limit) &&
+      read_count(DOUBLE(RETRIES), UINT32_MAX - 1, SLUICE_UNLIMITED, &retries) &&
+      read_count(DOUBLE(MAX_ABANDONED), UINT32_MAX - 1, SLUICE_UNLIMITED, &max_abandoned) &&
+      read_rate(mailbox, &policy->rate) && read_count(DOUBLE(ITEMS), SLUICE_ITEM_MAX, SLUICE_UNKNOWN, &policy->items) &&
+      read_duration(DOUBLE(TIMEOUT), &policy->timeout) && read_duration(DOUBLE(ITEM_TIMEOUT), &policy->item_timeout) &&
+      read_duration(DOUBLE(TOTAL_TIMEOUT), &policy->total_timeout) &&
+      read_duration(DOUBLE(YIELD_AFTER), &policy->yield_after) &&
+      read_duration(DOUBLE(DELAY), &policy->backoff.delay) &&
+      read_duration(DOUBLE(MAX_DELAY), &policy->backoff.max_delay) &&
+      read_enum(INT(BACKOFF), SLUICE_BACKOFF_DECORRELATED) && read_enum(INT(JITTER), SLUICE_JITTER_FULL) &&
+      read_enum(INT(SOURCE), SLUICE_SOURCE_ASYNC);
   if (!ok) return SLUICE_EINVAL;
   policy->limit = (uint32_t)limit;
   policy->retries = (uint32_t)retries;
+  policy->max_abandoned = (uint32_t)max_abandoned;
   policy->backoff.factor = DOUBLE(FACTOR);
   policy->backoff.kind = (enum sluice_backoff_kind)INT(BACKOFF);
   policy->backoff.jitter = (enum sluice_jitter)INT(JITTER);
@@ -91,24 +111,42 @@ static void write_counts(struct sluice_mailbox *mailbox, const struct sluice_cou
   DOUBLE(ABANDONED) = (double)counts->abandoned;
 }
 
+static void write_item(struct sluice_mailbox *mailbox, const struct sluice_decision *decision) {
+  int is_wide = decision->item > INT32_MAX;
+  INT(ITEM) = is_wide ? -1 : (int32_t)decision->item;
+  if (is_wide) DOUBLE(ITEM_WIDE) = (double)decision->item;
+  INT(ATTEMPT) = (int32_t)decision->attempt;
+}
+
 static void write_action(struct sluice_mailbox *mailbox, const struct sluice_decision *decision) {
   INT(ACTION) = (int32_t)decision->action;
   if (decision->action == SLUICE_ACTION_START) {
-    int is_wide = decision->item > INT32_MAX;
-    INT(ITEM) = is_wide ? -1 : (int32_t)decision->item;
-    if (is_wide) DOUBLE(ITEM_WIDE) = (double)decision->item;
-    INT(ATTEMPT) = (int32_t)decision->attempt;
+    write_item(mailbox, decision);
     INT(GRANTED) = (int32_t)decision->granted;
   } else if (decision->action == SLUICE_ACTION_PARK) {
+    write_item(mailbox, decision);
+  } else if (decision->action == SLUICE_ACTION_REVIEW) {
     INT(ATTEMPT) = (int32_t)decision->attempt;
-  } else if (decision->action >= SLUICE_ACTION_DONE) {
+    DOUBLE(RETRIES_LEFT) = decision->retries_left == SLUICE_UNLIMITED ? HUGE_VAL : (double)decision->retries_left;
+    DOUBLE(DELAY) = ns_to_ms(decision->delay);
+    DOUBLE(ITEM_ELAPSED) = ns_to_ms(decision->item_elapsed);
+  } else if (decision->action >= SLUICE_ACTION_DRAIN) {
     write_counts(mailbox, &decision->counts);
   }
 }
 
 void sluice_mailbox_step(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
   struct sluice_decision decision;
-  int error = sluice_step(engine, read_lane(mailbox), (enum sluice_outcome)INT(OUTCOME), &decision);
+  enum sluice_outcome outcome = (enum sluice_outcome)INT(OUTCOME);
+  int error;
+  if (outcome == SLUICE_OUTCOME_WAIT || outcome == SLUICE_OUTCOME_WISH) {
+    uint64_t delay;
+    if (read_duration(DOUBLE(DELAY), &delay))
+      error = sluice_plan(engine, read_lane(mailbox), outcome, delay, &decision);
+    else error = SLUICE_EINVAL;
+  } else {
+    error = sluice_step(engine, read_lane(mailbox), outcome, &decision);
+  }
   if (error == SLUICE_OK) write_action(mailbox, &decision);
   else INT(ACTION) = error;
 }
@@ -133,7 +171,9 @@ static void next(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
       write_job(mailbox, decision.job);
       break;
     case SLUICE_EVENT_TIMED_OUT:
+    case SLUICE_EVENT_ITEM:
     case SLUICE_EVENT_OUTLIVED:
+    case SLUICE_EVENT_ITEM_OUTLIVED:
       write_job(mailbox, decision.job);
       write_lane(mailbox, decision.lane);
       break;
@@ -171,7 +211,8 @@ static int count(struct sluice_engine *engine, struct sluice_mailbox *mailbox, i
   struct sluice_handle job = read_job(mailbox);
   int error = is_abort ? sluice_abort(engine, job, &decision) : sluice_count(engine, job, &decision);
   if (error != SLUICE_OK) return error;
-  write_counts(mailbox, &decision.counts);
+  if (is_abort) write_action(mailbox, &decision);
+  else write_counts(mailbox, &decision.counts);
   return SLUICE_OK;
 }
 
@@ -192,6 +233,16 @@ static int read_ns(double value, uint64_t *ns) {
   if (!(value >= 0 && value < (double)(SLUICE_NEVER / 2))) return 0;
   *ns = (uint64_t)value;
   return 1;
+}
+
+static int remaining(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  struct sluice_decision decision;
+  uint64_t now;
+  if (!read_ns(DOUBLE(NOW), &now)) return SLUICE_EINVAL;
+  int error = sluice_remaining(engine, read_lane(mailbox), now, &decision);
+  if (error != SLUICE_OK) return error;
+  DOUBLE(REMAINING) = decision.delay >= SLUICE_NEVER ? HUGE_VAL : ns_to_ms(decision.delay);
+  return SLUICE_OK;
 }
 
 static int tell_time(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
@@ -222,9 +273,12 @@ static int tell_time(struct sluice_engine *engine, struct sluice_mailbox *mailbo
 /* The operations that answer no action: 0, or the error. */
 static int call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
   switch (operation) {
-    case SLUICE_OPERATION_ABORT:
     case SLUICE_OPERATION_COUNT:
-      return count(engine, mailbox, operation == SLUICE_OPERATION_ABORT);
+      return count(engine, mailbox, 0);
+    case SLUICE_OPERATION_REMAINING:
+      return remaining(engine, mailbox);
+    case SLUICE_OPERATION_CLOCK:
+      return SLUICE_OK;
     case SLUICE_OPERATION_LATE:
       return sluice_late(engine, read_job(mailbox));
     case SLUICE_OPERATION_GUARD:
@@ -258,6 +312,9 @@ void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *ma
       break;
     case SLUICE_OPERATION_JOIN:
       error = join(engine, mailbox);
+      break;
+    case SLUICE_OPERATION_ABORT:
+      error = count(engine, mailbox, 1);
       break;
     default:
       INT(ACTION) = call(engine, mailbox, operation);

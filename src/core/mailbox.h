@@ -42,7 +42,7 @@ extern "C" {
   X(TIMEOUT, 12) /* in: also a guard's, and a sleep's duration */ \
   X(TOTAL_TIMEOUT, 13) \
   X(YIELD_AFTER, 14) \
-  X(DELAY, 15) \
+  X(DELAY, 15) /* also of step(WAIT) and step(WISH) */ \
   X(FACTOR, 16) \
   X(MAX_DELAY, 17) \
   X(ELAPSED, 18) /* out, with LOOP_BLOCKED: milliseconds */ \
@@ -53,11 +53,19 @@ extern "C" {
   X(RETRIED, 23) \
   X(TIMED_OUT, 24) \
   X(ABANDONED, 25) \
-  X(NOW, 26)         /* in: of the time operations: nanoseconds since any start */ \
+  X(NOW, 26)         /* in, of the operations that need the time: nanoseconds since any start */ \
   X(SPAN, 27)        /* in: `busy` of TURN_END, `hold` of EXPIRE: nanoseconds */ \
-  X(NEXT_EXPIRY, 28) /* out: nanoseconds; infinity is never */
+  X(NEXT_EXPIRY, 28) /* out: nanoseconds; infinity is never */ \
+  X(ITEM_TIMEOUT, 29) \
+  X(MAX_ABANDONED, 30) /* in: infinity is unlimited */ \
+  X(RATE_MAX, 31)      /* in: 0 is no rate; a fraction is rounded down to one in a whole number of nanoseconds */ \
+  X(RATE_PER, 32) \
+  X(RATE_BURST, 33)   /* in: 0 is the default */ \
+  X(RETRIES_LEFT, 34) /* out: REVIEW, with DELAY as planned */ \
+  X(REMAINING, 35)    /* out: milliseconds */ \
+  X(ITEM_ELAPSED, 36) /* out: REVIEW: milliseconds */
 
-#define SLUICE_MAILBOX_WORD_BYTES 256
+#define SLUICE_MAILBOX_WORD_BYTES 512
 
 enum sluice_word {
 #define SLUICE_WORD(name, index) SLUICE_WORD_##name = index,
@@ -78,11 +86,13 @@ enum sluice_word {
   X(GUARD, 8) \
   X(SLEEP, 9) \
   X(RELEASE, 10) \
-  X(OBSERVE, 11) \
-  X(TURN_BEGIN, 12) \
-  X(TURN_END, 13) \
-  X(EXPIRE, 14) \
-  X(JUDGE, 15)
+  X(REMAINING, 11) /* NOW is the driver's */ \
+  X(CLOCK, 12)     /* nothing but NOW */ \
+  X(OBSERVE, 13) \
+  X(TURN_BEGIN, 14) \
+  X(TURN_END, 15) \
+  X(EXPIRE, 16) \
+  X(JUDGE, 17)
 
 enum sluice_operation {
 #define SLUICE_MAILBOX_ENUM(name, number) SLUICE_OPERATION_##name = number,

@@ -87,7 +87,7 @@ static void update_reference(struct sluice_driver *driver) {
 }
 
 void sluice_driver_step(struct sluice_driver *driver) {
-  if (--driver->countdown == 0) observe(driver);
+  if (--driver->countdown == 0 || sluice_wants_clock(driver->engine)) observe(driver);
   if (driver->trace == NULL) sluice_mailbox_step(driver->engine, driver->mailbox);
   else call_engine(driver, SLUICE_OPERATION_STEP);
   /* A granted run is as long as steps go without reading the clock: the next one reads it. */
@@ -106,6 +106,9 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
   }
   /* The turn's time runs from here. (JOIN is no step: the first lanes start inside the call, whatever the time.) */
   if (operation == SLUICE_OPERATION_OPEN && --driver->countdown == 0) observe(driver);
+  if (operation == SLUICE_OPERATION_NEXT && sluice_wants_clock(driver->engine)) observe(driver);
+  int needs_now = operation == SLUICE_OPERATION_REMAINING || operation == SLUICE_OPERATION_CLOCK;
+  if (needs_now && !driver->is_virtual) DOUBLE(driver, NOW) = (double)read_clock(driver);
   call_engine(driver, operation);
   update_reference(driver);
 }

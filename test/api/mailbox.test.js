@@ -13,7 +13,9 @@ const COUNT = 20_000;
 
 const { names } = binding;
 const TIME_OPERATIONS = ['OBSERVE', 'TURN_BEGIN', 'TURN_END', 'EXPIRE', 'JUDGE'];
-const HANDLE_OPERATIONS = ['JOIN', 'STEP', 'ABORT', 'LATE', 'COUNT', 'RELEASE'];
+const HANDLE_OPERATIONS = ['JOIN', 'STEP', 'ABORT', 'LATE', 'COUNT', 'RELEASE', 'REMAINING'];
+const OUTCOMES = Object.entries(names.enums).filter(([name]) => name.startsWith('OUTCOME_'));
+const PLANS = [names.enums.OUTCOME_WAIT, names.enums.OUTCOME_WISH];
 
 /** Mulberry32: the same words for the same seed. */
 function randomFrom(seed) {
@@ -67,23 +69,78 @@ function writePolicy({ doubles, ints }) {
   for (const word of Object.values(I)) ints[word] = 0;
   ints[I.SOURCE] = enums.SOURCE_SYNC;
   Object.assign(doubles, { [D.ITEMS]: Infinity, [D.LIMIT]: 2, [D.FACTOR]: 2, [D.YIELD_AFTER]: 10 });
-  for (const word of [D.TIMEOUT, D.TOTAL_TIMEOUT, D.MAX_DELAY]) doubles[word] = Infinity;
+  const unbounded = [D.TIMEOUT, D.ITEM_TIMEOUT, D.TOTAL_TIMEOUT, D.MAX_DELAY, D.MAX_ABANDONED];
+  for (const word of unbounded) doubles[word] = Infinity;
+}
+
+const handlesOf = (engine) => {
+  const { ints: I } = names;
+  return {
+    get: (word) => [engine.ints[I[word]], engine.ints[I[`${word}_GENERATION`]]],
+    set: (word, handle) => ([engine.ints[I[word]], engine.ints[I[`${word}_GENERATION`]]] = handle),
+  };
+};
+
+/** A job with one lane that runs its first attempt; what `change` writes is its policy's. */
+function openLane(engine, change) {
+  const forger = new Forger(engine);
+  const handles = handlesOf(engine);
+  writePolicy(engine);
+  change?.(engine, names);
+  forger.tell('OPEN');
+  const job = handles.get('JOB');
+  forger.tell('JOIN');
+  const lane = handles.get('LANE');
+  return {
+    forger,
+    job,
+    lane,
+    step(outcome) {
+      handles.set('LANE', lane);
+      engine.ints[names.ints.OUTCOME] = outcome;
+      return forger.tell('STEP');
+    },
+    tell(operation) {
+      handles.set('LANE', lane);
+      handles.set('JOB', job);
+      return forger.tell(operation);
+    },
+  };
 }
 
 /** What the package must still be able to do. */
 async function use() {
-  const { allSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
+  const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
   const never = () => new Promise(() => {});
   const flaky = ({ attempt }) => (attempt < 3 ? Promise.reject(new Error('again')) : attempt);
   const options = { timeout: 1000, totalTimeout: 5000, retry: 1, onProgress() {} };
   const doubled = await mapWithLimit([1, 2, 3], 2, async (item) => item * 2, options);
   const scope = await mapWithLimit([1], 1, never, { timeout: 2 }).catch((error) => error.scope);
   const attempts = await retry(flaky, 2, 1);
+  const executed = await execute(flaky, { retries: 2, delay: 1, retryIf: () => true, backoff: () => 1 });
+  const bounded = { itemTimeout: 2, rate: 1000, maxAbandoned: 5 };
+  const settled = await mapSettled([1], 1, never, bounded);
   const [{ value }] = await allSettled([Promise.resolve('settled')], { totalTimeout: 1000 });
   await sleep(1);
-  return { doubled, scope, attempts, value, late: await withTimeout(never(), 2, 'late') };
+  return {
+    doubled,
+    scope,
+    attempts,
+    executed: executed.attempts,
+    settled: settled.map(({ reason }) => reason.scope),
+    value,
+    late: await withTimeout(never(), 2, 'late'),
+  };
 }
-const USED = { doubled: [2, 4, 6], scope: 'attempt', attempts: 3, value: 'settled', late: 'late' };
+const USED = {
+  doubled: [2, 4, 6],
+  scope: 'attempt',
+  attempts: 3,
+  executed: 3,
+  settled: ['item'],
+  value: 'settled',
+  late: 'late',
+};
 
 // name -> async (engine) => what went wrong, in words; run in the child.
 const cases = {
@@ -125,20 +182,33 @@ const cases = {
 
   'a policy with a word that is out of its range'(engine) {
     const forger = new Forger(engine);
-    const { ints: I, doubles: D } = names;
-    const counts = [D.ITEMS, D.LIMIT, D.RETRIES].flatMap((word) =>
+    const { ints: I, doubles: D, enums } = names;
+    const counts = [D.ITEMS, D.LIMIT, D.RETRIES, D.MAX_ABANDONED, D.RATE_BURST].flatMap((word) =>
       [NaN, -1, 0.5, 1.5, -Infinity].map((v) => [word, v]),
     );
-    const durations = [D.TIMEOUT, D.TOTAL_TIMEOUT, D.YIELD_AFTER, D.DELAY, D.MAX_DELAY].map((word) => [word, NaN]);
+    const durations = [
+      ...[D.TIMEOUT, D.ITEM_TIMEOUT, D.TOTAL_TIMEOUT, D.YIELD_AFTER, D.DELAY, D.MAX_DELAY, D.RATE_PER],
+    ].map((word) => [word, NaN]);
+    const rates = [NaN, -1, -0.5, -Infinity, 5e-324].map((v) => [D.RATE_MAX, v]);
+    const factors = [NaN, 0, 0.5, -1, Infinity].map((v) => [D.FACTOR, v]);
     const kinds = [I.BACKOFF, I.JITTER, I.SOURCE].flatMap((word) => [-1, 99, 2 ** 31 - 1].map((v) => [word, v, true]));
     const wrong = [];
     writePolicy(engine);
-    if (forger.tell('OPEN') !== 0 || forger.tell('ABORT') !== 0) wrong.push('the policy without one is good');
-    for (const [word, value, isInt] of [...counts, ...durations, ...kinds, [D.LIMIT, 0]]) {
+    if (forger.tell('OPEN') !== 0 || forger.tell('ABORT') !== enums.ACTION_FAIL)
+      wrong.push('the policy without one is good');
+    kinds.push([I.BACKOFF, enums.BACKOFF_DECORRELATED + 1, true], [I.FLAGS, 32, true], [I.FLAGS, -1, true]);
+    for (const [word, value, isInt] of [...counts, ...durations, ...rates, ...factors, ...kinds, [D.LIMIT, 0]]) {
       writePolicy(engine);
+      engine.doubles[D.RATE_PER] = 1000;
       (isInt ? engine.ints : engine.doubles)[word] = value;
       const answer = forger.tell('OPEN');
       if (answer !== -1) wrong.push(`word ${word} = ${value}: ${answer}`);
+    }
+    for (const per of [0, -1, Infinity]) {
+      writePolicy(engine);
+      Object.assign(engine.doubles, { [D.RATE_MAX]: 5, [D.RATE_PER]: per });
+      const answer = forger.tell('OPEN');
+      if (answer !== -1) wrong.push(`a rate of 5 in ${per} ms: ${answer}`);
     }
     for (const operation of ['GUARD', 'SLEEP']) {
       engine.doubles[D.TIMEOUT] = NaN;
@@ -195,7 +265,7 @@ const cases = {
         expect(operation, 0);
         const handle = [ints[I.LANE], ints[I.LANE_GENERATION]];
         expect('RELEASE', 0);
-        for (const late of ['RELEASE', 'STEP']) {
+        for (const late of ['RELEASE', 'STEP', 'REMAINING']) {
           [ints[I.LANE], ints[I.LANE_GENERATION]] = handle;
           ints[I.OUTCOME] = enums.OUTCOME_FULFILLED;
           expect(late, -3);
@@ -219,44 +289,127 @@ const cases = {
   },
 
   'an outcome that is none, or that does not fit, leaves the lane as it was'(engine) {
-    const forger = new Forger(engine);
-    const { ints } = engine;
-    const { ints: I, enums } = names;
+    const { enums } = names;
     const wrong = [];
-    writePolicy(engine);
-    forger.tell('OPEN');
-    const job = [ints[I.JOB], ints[I.JOB_GENERATION]];
-    forger.tell('JOIN');
-    const lane = [ints[I.LANE], ints[I.LANE_GENERATION]];
-    const step = (outcome) => {
-      [ints[I.LANE], ints[I.LANE_GENERATION]] = lane;
-      ints[I.OUTCOME] = outcome;
-      return forger.tell('STEP');
-    };
-    for (const outcome of [-1, 99, 2 ** 31 - 1, -(2 ** 31), enums.OUTCOME_PULLED]) {
+    const { step, tell } = openLane(engine);
+    const foreign = [enums.OUTCOME_PULLED, enums.OUTCOME_RETRY, ...PLANS];
+    for (const outcome of [-1, 0, 10, 99, 2 ** 31 - 1, -(2 ** 31), ...foreign]) {
       const answer = step(outcome);
       if (!(answer in names.errors)) wrong.push(`outcome ${outcome}: ${answer}`);
     }
-    [ints[I.LANE], ints[I.LANE_GENERATION]] = lane;
-    const released = forger.tell('RELEASE');
+    const released = tell('RELEASE');
     if (!(released in names.errors)) wrong.push(`RELEASE of a job's lane: ${released}`);
     if (step(enums.OUTCOME_FULFILLED) !== enums.ACTION_START) wrong.push('it does not go on');
-    [ints[I.JOB], ints[I.JOB_GENERATION]] = job;
-    if (forger.tell('ABORT') !== 0) wrong.push('it does not end');
+    if (tell('ABORT') !== enums.ACTION_FAIL) wrong.push('it does not end');
+    return wrong;
+  },
+
+  'a lane under review: what does not fit, and waits that are none, leave it there'(engine) {
+    const { ints: I, doubles: D, enums } = names;
+    const { doubles } = engine;
+    const wrong = [];
+    const expect = (what, got, answer) => {
+      if (got !== answer) wrong.push(`${what}: ${got}, not ${answer}`);
+    };
+    const { step, tell } = openLane(engine, () => {
+      engine.ints[I.FLAGS] = enums.FLAG_REVIEW;
+      Object.assign(doubles, { [D.RETRIES]: 3, [D.DELAY]: 50, [D.MAX_DELAY]: 1000 });
+    });
+    expect('REJECTED', step(enums.OUTCOME_REJECTED), enums.ACTION_REVIEW);
+    expect('retries left', doubles[D.RETRIES_LEFT], 3);
+    const fitting = ['OUTCOME_REFUSED', 'OUTCOME_RETRY', 'OUTCOME_WAIT', 'OUTCOME_WISH'];
+    for (const [name, outcome] of OUTCOMES) if (!fitting.includes(name)) expect(name, step(outcome), -4);
+    for (const outcome of [-1, 0, 10, 99, 2 ** 31 - 1, -(2 ** 31)]) expect(outcome, step(outcome), -1);
+    for (const outcome of PLANS) {
+      doubles[D.DELAY] = NaN;
+      expect('a wait that is NaN', step(outcome), -1);
+      doubles[D.DELAY] = -5;
+      expect('a wait below 0', step(outcome), enums.ACTION_REVIEW);
+      expect('is 0', doubles[D.DELAY], 0);
+    }
+    doubles[D.DELAY] = 1e300;
+    expect('a wait that is too long', step(enums.OUTCOME_WAIT), enums.ACTION_REVIEW);
+    expect('is the longest', doubles[D.DELAY], 1000);
+    expect('RELEASE', tell('RELEASE'), -4);
+    expect('REMAINING', tell('REMAINING'), 0);
+    expect('unbounded', doubles[D.REMAINING], Infinity);
+    expect('RETRY', step(enums.OUTCOME_RETRY), enums.ACTION_PARK);
+    for (const [name, outcome] of OUTCOMES) expect(`${name}, parked`, step(outcome), -4);
+    expect('REMAINING, parked', tell('REMAINING'), -4);
+    expect('ABORT', tell('ABORT'), enums.ACTION_FAIL);
+    return wrong;
+  },
+
+  'a lane that waits at the gate: a pull first, and no outcome while it waits'(engine) {
+    const { doubles: D, enums } = names;
+    const wrong = [];
+    const expect = (what, got, answer) => {
+      if (got !== answer) wrong.push(`${what}: ${got}, not ${answer}`);
+    };
+    const { step, tell, forger } = openLane(engine, () => {
+      Object.assign(engine.doubles, { [D.RATE_MAX]: 1, [D.RATE_PER]: 3_600_000, [D.RATE_BURST]: 1 });
+    });
+    expect('JOIN', engine.ints[names.ints.ACTION], enums.ACTION_PULL);
+    const pulling = ['OUTCOME_PULLED', 'OUTCOME_EXHAUSTED'];
+    for (const [name, outcome] of OUTCOMES) if (!pulling.includes(name)) expect(name, step(outcome), -4);
+    expect('REMAINING, pulling', tell('REMAINING'), -4);
+    expect('PULLED', step(enums.OUTCOME_PULLED), enums.ACTION_START);
+    expect('FULFILLED', step(enums.OUTCOME_FULFILLED), enums.ACTION_PULL);
+    expect('PULLED', step(enums.OUTCOME_PULLED), enums.ACTION_PARK);
+    for (const [name, outcome] of OUTCOMES) expect(`${name}, waiting`, step(outcome), -4);
+    expect('REMAINING, waiting', tell('REMAINING'), -4);
+    expect('LATE, with none out', tell('LATE'), -4);
+    expect('JOIN of another', tell('JOIN'), enums.ACTION_PULL);
+    forger.forge();
+    expect('ABORT', tell('ABORT'), enums.ACTION_FAIL);
+    return wrong;
+  },
+
+  'REMAINING and CLOCK with forged words: an error or a number, and no time but the real one'(engine) {
+    const forger = new Forger(engine);
+    const { ints: I, doubles: D } = names;
+    const { ints, doubles } = engine;
+    const handles = handlesOf(engine);
+    const wrong = [];
+    doubles[D.TIMEOUT] = 60_000;
+    ints[I.FLAGS] = 0;
+    forger.tell('GUARD');
+    const guard = handles.get('LANE');
+    forger.tell('CLOCK');
+    let latest = doubles[D.NOW];
+    for (let i = 0; i < 1000; i++) {
+      forger.forge();
+      const clock = forger.tell('CLOCK');
+      if (clock !== 0 || !(doubles[D.NOW] >= latest)) wrong.push(`CLOCK: ${clock}, ${doubles[D.NOW]}`);
+      latest = doubles[D.NOW];
+      forger.forge();
+      handles.set('LANE', guard);
+      const answer = forger.tell('REMAINING');
+      const left = doubles[D.REMAINING];
+      if (answer !== 0 || !(left > 0 && left <= 60_000)) wrong.push(`REMAINING: ${answer}, ${left}`);
+      forger.forge();
+      handles.set('LANE', [guard[0], guard[1] + 1 + Math.floor(forger.random() * 1000)]);
+      const stale = forger.tell('REMAINING');
+      if (stale !== -3) wrong.push(`REMAINING of another generation: ${stale}`);
+    }
+    handles.set('LANE', guard);
+    if (forger.tell('RELEASE') !== 0) wrong.push('it cannot be released');
     return wrong;
   },
 
   'an operation that failed writes no other word'(engine) {
     const forger = new Forger(engine);
-    const { ints, doubles } = engine;
+    const { ints } = engine;
     const wrong = [];
     for (let i = 0; i < 2000; i++) {
       forger.forge();
-      const former = [[...ints], [...doubles].map((word) => Object.is(word, word) && String(word))];
+      const former = [[...ints]];
       const operation = forger.pick([...HANDLE_OPERATIONS, ...TIME_OPERATIONS]);
       const answer = forger.tell(operation);
+      if (!(answer in names.errors)) wrong.push(`${operation}: ${answer}`);
       former[0][names.ints.ACTION] = answer;
-      const changed = [...ints].findIndex((word, index) => word !== former[0][index]);
+      const isNow = (index) => operation === 'REMAINING' && Math.floor(index / 2) === names.doubles.NOW; // the driver's
+      const changed = [...ints].findIndex((word, index) => word !== former[0][index] && !isNow(index));
       if (changed >= 0) wrong.push(`${operation}: word ${changed}`);
     }
     return wrong;
@@ -341,7 +494,7 @@ const cases = {
 
 // Here valid handles are in play, too, and the grants: nothing is promised but that the process lives.
 async function anything(engine) {
-  const { mapWithLimit, withTimeout } = require('../..');
+  const { mapSettled, mapWithLimit, withTimeout } = require('../..');
   process.on('uncaughtException', () => {}); // the listeners of lanes that were forged are nobody
   process.on('unhandledRejection', () => {});
   const forger = new Forger(engine);
@@ -350,7 +503,14 @@ async function anything(engine) {
   const handles = [];
   for (let round = 0; round < 60; round++) {
     mapWithLimit(Array(50).fill(0), 8, () => turn(), { timeout: 1, retry: { retries: 1, delay: 1 }, onProgress() {} });
-    withTimeout(turn(), 1);
+    mapSettled(Array(50).fill(0), 8, (_item, index) => (index % 5 === 0 ? turn() : Promise.reject(index)), {
+      itemTimeout: 2,
+      rate: { max: 100, per: 10, burst: 5 },
+      maxAbandoned: 3,
+      drain: true,
+      retry: { retries: 2, delay: 1, backoff: 'decorrelated', retryIf: () => true, retryAfter: () => turn() },
+    });
+    withTimeout(({ signal, remaining }) => turn().then(() => [signal, remaining]), 1);
     for (let i = 0; i < 500; i++) {
       if (forger.random() < 0.2) {
         writePolicy(engine);
@@ -362,7 +522,7 @@ async function anything(engine) {
         if (forger.random() < 0.8) [ints[names.ints.LANE], ints[names.ints.LANE_GENERATION]] = a;
         if (forger.random() < 0.8) [ints[names.ints.JOB], ints[names.ints.JOB_GENERATION]] = b;
       }
-      if (forger.random() < 0.8) ints[names.ints.OUTCOME] = Math.floor(forger.random() * 6);
+      if (forger.random() < 0.8) ints[names.ints.OUTCOME] = Math.floor(forger.random() * 11);
       if (forger.random() < 0.3) ints[Math.floor(forger.random() * ints.length)] = forger.int();
       forger.tell(forger.pick(operations));
       handles.push(

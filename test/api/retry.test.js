@@ -1,11 +1,12 @@
 'use strict';
 
-// Retries: of retry() in both forms, and of an item of mapWithLimit.
+// Retries: of retry() in both forms, of execute(), and of an item of mapWithLimit and mapSettled. (What the callbacks of a
+// policy have to say is in review.test.js.)
 
 const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
 
-const { TimeoutError, mapWithLimit, retry } = require('../..');
+const { PermanentError, TimeoutError, execute, mapSettled, mapWithLimit, retry } = require('../..');
 const { usage } = require('../../lib/engine');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
@@ -13,6 +14,9 @@ const { VirtualClock } = require('../support/virtual-clock');
 const never = () => new Promise(() => {});
 const noop = () => {};
 const none = { jitter: 'none' };
+const raise = (error) => {
+  throw error;
+};
 
 /** A function that fails: writes down when it was called, and rejects with a new error each time. */
 function failing(clock, { after = 0 } = {}) {
@@ -50,6 +54,17 @@ describe('retry', () => {
   // Every way to have something retried by a policy: (fn, policy, rest) => promise.
   const ways = {
     'retry(fn, options)': (fn, policy, rest) => retry(fn, { ...policy, ...rest }),
+    'execute(fn, options)': async (fn, policy, rest) => {
+      const { success, value, error } = await execute(fn, { ...policy, ...rest });
+      if (!success) throw error;
+      return value;
+    },
+    'mapSettled, an array': async (fn, policy, rest) => {
+      const options = { retry: policy, ...rest };
+      const [only] = await mapSettled([0], 1, (_item, _index, ctx) => fn(ctx), options);
+      if (only.status === 'rejected') throw only.reason;
+      return only.value;
+    },
     'mapWithLimit, an array': async (fn, policy, rest) => {
       const [value] = await mapWithLimit([0], 1, (_item, _index, ctx) => fn(ctx), { retry: policy, ...rest });
       return value;
@@ -151,6 +166,53 @@ describe('retry', () => {
           assert.deepEqual(run.times, expected);
         });
       }
+
+      it('backoff: decorrelated: each wait evenly between delay and three times the one before', async () => {
+        const firsts = [];
+        const seconds = [];
+        for (let i = 0; i < 60; i++) {
+          const run = failing(clock);
+          await rejection(over(call(run.fn, { retries: 6, delay: 10, backoff: 'decorrelated', factor: 50 })));
+          let previous = 10;
+          run.times.slice(1).forEach((time, k) => {
+            const wait = time - run.times[k];
+            assert.ok(wait >= 10 - 1e-6 && wait <= previous * 3 + 1e-6, `${wait} after ${previous}`);
+            previous = wait;
+          });
+          firsts.push(run.times[1]);
+          seconds.push((run.times[2] - run.times[1] - 10) / (run.times[1] * 3 - 10));
+        }
+        assert.ok(Math.min(...firsts) < 14 && Math.max(...firsts) > 26, String(firsts));
+        assert.ok(Math.min(...seconds) < 0.2 && Math.max(...seconds) > 0.8, 'of all that it may be');
+        const mean = firsts.reduce((sum, wait) => sum + wait) / firsts.length;
+        assert.ok(mean > 16 && mean < 24, `${mean}: evenly`);
+      });
+
+      it('backoff: decorrelated: maxDelay caps it, also below delay; jitter and a delay of 0 change nothing', async () => {
+        for (const jitter of ['none', 'full']) {
+          let capped = 0;
+          for (let i = 0; i < 20; i++) {
+            const run = failing(clock);
+            await rejection(
+              over(call(run.fn, { retries: 5, delay: 10, backoff: 'decorrelated', maxDelay: 25, jitter })),
+            );
+            run.times.slice(1).forEach((time, k) => {
+              const wait = time - run.times[k];
+              assert.ok(wait >= 10 - 1e-6 && wait <= 25 + 1e-6, String(wait));
+              capped += Math.abs(wait - 25) < 1e-6;
+            });
+          }
+          assert.ok(capped > 10, `${capped} at the cap`);
+          const short = failing(clock);
+          await rejection(
+            over(call(short.fn, { retries: 3, delay: 10, backoff: 'decorrelated', maxDelay: 4, jitter })),
+          );
+          assert.deepEqual(short.times, [0, 4, 8, 12]);
+          const none = failing(clock);
+          await rejection(over(call(none.fn, { retries: 3, delay: 0, backoff: 'decorrelated', jitter })));
+          assert.deepEqual(none.times, [0, 0, 0, 0]);
+        }
+      });
 
       it('three retries and full jitter by default: each wait between 0 and what it would have been', async () => {
         const waits = [];
@@ -305,6 +367,97 @@ describe('retry', () => {
         );
       });
 
+      describe('PermanentError', () => {
+        class Sub extends PermanentError {}
+        const cause = new TypeError('the one that counts');
+        const kinds = {
+          'with a cause: the cause is the failure': [() => new PermanentError('no', { cause }), cause],
+          'of a subclass, with a cause': [() => new Sub('no', { cause }), cause],
+          'whose cause is null': [() => new PermanentError('no', { cause: null }), null],
+          'whose cause is false': [() => new PermanentError('no', { cause: false }), false],
+          'whose cause is another one: it is unwrapped once': [
+            () => new PermanentError('no', { cause: new PermanentError('inner', { cause: 'innermost' }) }),
+            undefined,
+            'inner',
+          ],
+          'without a cause: it is the failure itself': [() => new PermanentError('no'), undefined, 'no'],
+          'of a subclass, without a cause': [() => new Sub('sub'), undefined, 'sub'],
+          'whose cause is undefined': [() => new PermanentError('no', { cause: undefined }), undefined, 'no'],
+        };
+        for (const [kind, [make, expected, message]] of Object.entries(kinds)) {
+          it(`${kind}; no attempt follows`, async () => {
+            for (const last of [1, 3]) {
+              for (const how of [
+                (error) => Promise.reject(error),
+                raise,
+                (error) => clock.sleep(5).then(() => raise(error)),
+              ]) {
+                const attempts = [];
+                const fn = (ctx) => {
+                  attempts.push(ctx.attempt);
+                  return ctx.attempt < last ? Promise.reject(new Error('again')) : how(make());
+                };
+                const error = await rejection(over(call(fn, { retries: 9, delay: 1 }, { timeout: 100 })));
+                if (message === undefined) {
+                  assert.equal(error, expected);
+                } else {
+                  assert.ok(error instanceof PermanentError);
+                  assert.equal(error.message, message);
+                }
+                assert.equal(attempts.length, last);
+              }
+            }
+          });
+        }
+
+        it('as the cause of another error it means nothing', async () => {
+          const run = failing(clock);
+          const fn = (ctx) =>
+            run.fn(ctx).catch((error) => raise(new Error('outer', { cause: new PermanentError(error) })));
+          await rejection(over(call(fn, { retries: 2, delay: 1 })));
+          assert.equal(run.calls.length, 3);
+        });
+
+        it('from an attempt that has timed out: it is late, and the next attempt goes on', async () => {
+          const reasons = await unhandledDuring(async () => {
+            const fn = async ({ attempt }) => {
+              await clock.sleep(attempt === 1 ? 15 : 8);
+              if (attempt === 1) throw new PermanentError('late', { cause });
+              return attempt;
+            };
+            assert.equal(await over(call(fn, { retries: 1, delay: 1, ...none }, { timeout: 10 })), 2);
+            await clock.advance(100);
+          });
+          assert.deepEqual(reasons, []);
+        });
+
+        it('from an attempt whose signal was aborted by its timeout: still a timeout', async () => {
+          const fn = ({ signal }) =>
+            new Promise((_resolve, reject) => {
+              signal.addEventListener('abort', () => reject(new PermanentError('told', { cause })));
+            });
+          const error = await rejection(over(call(fn, { retries: 1, delay: 1 }, { timeout: 10 })));
+          assert.deepEqual([error.name, error.attempt], ['TimeoutError', 2]);
+        });
+
+        it('whose cause is a getter that throws, or a proxy: it is the failure itself, and nothing stays open', async () => {
+          class Hostile extends PermanentError {
+            get cause() {
+              throw cause;
+            }
+          }
+          const proxy = new Proxy(new PermanentError('no'), {
+            get: (_target, key) => (key === 'cause' ? raise(cause) : undefined),
+          });
+          for (const error of [new Hostile('no'), proxy]) {
+            let calls = 0;
+            const fn = () => (calls++, raise(error));
+            assert.equal(await rejection(over(call(fn, { retries: 1, delay: 1 }))), error);
+            assert.equal(calls, 1);
+          }
+        });
+      });
+
       it('late outcomes of abandoned attempts are swallowed', async () => {
         const reasons = await unhandledDuring(async () => {
           const fn = async ({ attempt }) => {
@@ -438,6 +591,60 @@ describe('retry', () => {
       assert.match(inspect(result), /<pending>/);
       assert.equal(await over(result), 'value');
     });
+  });
+
+  it('PermanentError: name and code are on the prototype, the cause is the own property of an Error', () => {
+    const bare = new PermanentError('no');
+    const caused = new PermanentError('no', { cause: 'cause' });
+    for (const error of [bare, caused]) {
+      assert.ok(error instanceof Error);
+      assert.deepEqual([error.name, error.code, error.message], ['PermanentError', 'ERR_SLUICE_PERMANENT', 'no']);
+      assert.match(error.stack, /^PermanentError: no\n/);
+    }
+    assert.equal(Object.hasOwn(bare, 'cause'), false);
+    assert.equal(caused.cause, 'cause');
+    assert.deepEqual(Object.keys(caused), []);
+    assert.equal(new PermanentError().message, '');
+  });
+
+  it('retry(fn, n): a PermanentError of the first attempt, and of a later one', async () => {
+    for (const last of [1, 2]) {
+      let calls = 0;
+      const fn = ({ attempt }) => {
+        calls++;
+        throw attempt < last ? new Error('again') : new PermanentError('no', { cause: 'cause' });
+      };
+      assert.equal(await rejection(over(retry(fn, 3, 1))), 'cause');
+      assert.equal(calls, last);
+    }
+  });
+
+  it('mapSettled: a PermanentError is the outcome of its item alone, mapWithLimit: the end of all', async () => {
+    const started = [];
+    const mapper = (item, _index, { attempt }) => {
+      started.push(`${item}.${attempt}`);
+      if (item === 'b') throw new PermanentError('no', { cause: 'cause' });
+      if (attempt === 1) throw new Error('again');
+      return item;
+    };
+    const options = { retry: { retries: 2, delay: 1 } };
+    assert.deepEqual(await over(mapSettled(['a', 'b', 'c'], 1, mapper, options)), [
+      { status: 'fulfilled', value: 'a' },
+      { status: 'rejected', reason: 'cause' },
+      { status: 'fulfilled', value: 'c' },
+    ]);
+    assert.deepEqual(started, ['a.1', 'a.2', 'b.1', 'c.1', 'c.2']);
+    started.length = 0;
+    assert.equal(await rejection(over(mapWithLimit(['a', 'b', 'c'], 1, mapper, options))), 'cause');
+    assert.deepEqual(started, ['a.1', 'a.2', 'b.1']);
+    const { errors } = await rejection(over(mapWithLimit(['b', 'b'], 1, mapper, { ...options, stopOnError: false })));
+    assert.deepEqual(errors, ['cause', 'cause']);
+  });
+
+  it("a PermanentError that is an element's, not the mapper's, is that item's failure as it is", async () => {
+    const error = new PermanentError('element', { cause: 'cause' });
+    const [{ reason }] = await over(mapSettled([Promise.reject(error)], 1, noop, { retry: 3 }));
+    assert.equal(reason, error);
   });
 
   it('mapWithLimit: `retry: n` is `retry: { retries: n }`', async () => {

@@ -12,7 +12,7 @@ static struct sluice_backoff backoff_of(enum sluice_backoff_kind kind, uint64_t 
 }
 
 static uint64_t delay_of(const struct sluice_backoff *backoff, uint32_t retry) {
-  return sluice__backoff_delay(backoff, retry, NULL); /* without jitter the generator is not touched */
+  return sluice__backoff_delay(backoff, retry, backoff->delay, NULL); /* without jitter the generator is not touched */
 }
 
 void test_backoff_constant_waits_the_same_each_time(void) {
@@ -114,7 +114,7 @@ void test_backoff_full_jitter_is_uniform_below_the_capped_delay(void) {
   sluice__rng_init(&rng, test_seed);
   uint64_t lowest = UINT64_MAX, highest = 0, below_half = 0;
   for (int i = 0; i < DRAWS; i++) {
-    uint64_t delay = sluice__backoff_delay(&backoff, 3, &rng);
+    uint64_t delay = sluice__backoff_delay(&backoff, 3, 0, &rng);
     if (delay < lowest) lowest = delay;
     if (delay > highest) highest = delay;
     below_half += delay < 25000;
@@ -129,7 +129,7 @@ void test_backoff_draws_only_for_jitter(void) {
   struct sluice__rng rng, untouched;
   sluice__rng_init(&rng, test_seed);
   untouched = rng;
-  sluice__backoff_delay(&backoff, 1, &rng);
+  sluice__backoff_delay(&backoff, 1, 0, &rng);
   EXPECT_EQ(sluice__rng_next(&rng), sluice__rng_next(&untouched));
 }
 
@@ -143,9 +143,71 @@ void test_backoff_refuses_what_is_out_of_range(void) {
     EXPECT(!sluice__backoff_valid(&backoff));
   }
   struct sluice_backoff backoff = valid;
-  backoff.kind = (enum sluice_backoff_kind)3;
+  backoff.kind = (enum sluice_backoff_kind)4;
   EXPECT(!sluice__backoff_valid(&backoff));
   backoff = valid;
   backoff.jitter = (enum sluice_jitter)2;
   EXPECT(!sluice__backoff_valid(&backoff));
+}
+
+static struct sluice_backoff decorrelated_of(uint64_t delay, uint64_t max_delay) {
+  struct sluice_backoff backoff = backoff_of(SLUICE_BACKOFF_DECORRELATED, delay, 1);
+  backoff.max_delay = max_delay;
+  return backoff;
+}
+
+/* Uniform from the delay to three times the wait before, whichever retry it is. */
+void test_backoff_decorrelated_goes_by_the_wait_before(void) {
+  enum { DRAWS = 20000 };
+  static const uint64_t previous[] = {1000, 5000, 333};
+  struct sluice_backoff backoff = decorrelated_of(1000, SLUICE_NEVER);
+  struct sluice__rng rng;
+  sluice__rng_init(&rng, test_seed);
+  for (size_t i = 0; i < sizeof previous / sizeof *previous; i++) {
+    uint64_t most = previous[i] * 3 > 1000 ? previous[i] * 3 : 1000;
+    uint64_t lowest = UINT64_MAX, highest = 0, below_half = 0;
+    for (int k = 0; k < DRAWS; k++) {
+      uint64_t delay = sluice__backoff_delay(&backoff, 1 + (uint32_t)k, previous[i], &rng);
+      if (delay < lowest) lowest = delay;
+      if (delay > highest) highest = delay;
+      below_half += delay < 1000 + (most - 1000) / 2;
+    }
+    EXPECT(lowest >= 1000 && lowest <= 1000 + most / 100);
+    EXPECT(highest <= most && highest >= most - most / 100);
+    if (most > 1000) EXPECT(below_half > DRAWS * 45 / 100 && below_half < DRAWS * 55 / 100);
+  }
+}
+
+/* First the draw, then the cap: of those that would be longer, all wait for the longest. */
+void test_backoff_decorrelated_is_capped_after_the_draw(void) {
+  enum { DRAWS = 20000 };
+  struct sluice_backoff backoff = decorrelated_of(1000, 2000);
+  struct sluice__rng rng;
+  sluice__rng_init(&rng, test_seed);
+  int capped = 0;
+  for (int k = 0; k < DRAWS; k++) {
+    uint64_t delay = sluice__backoff_delay(&backoff, 2, 1000, &rng); /* 1000 to 3000 */
+    EXPECT(delay >= 1000 && delay <= 2000);
+    capped += delay == 2000;
+  }
+  EXPECT(capped > DRAWS * 45 / 100 && capped < DRAWS * 55 / 100);
+  backoff = decorrelated_of(5000, 2000);
+  EXPECT_EQ(sluice__backoff_delay(&backoff, 1, 5000, &rng), 2000);
+}
+
+void test_backoff_decorrelated_takes_any_wait(void) {
+  static const uint64_t waits[] = {0, 1, UINT64_MAX / 3, UINT64_MAX / 3 + 1, SLUICE_NEVER, UINT64_MAX};
+  enum { WAITS = sizeof waits / sizeof *waits };
+  struct sluice__rng rng;
+  sluice__rng_init(&rng, test_seed);
+  for (int i = 0; i < WAITS; i++) {
+    for (int k = 0; k < WAITS; k++) {
+      for (int m = 0; m < WAITS; m++) {
+        struct sluice_backoff backoff = decorrelated_of(waits[i], waits[m]);
+        uint64_t cap = waits[m] < SLUICE_NEVER ? waits[m] : SLUICE_NEVER;
+        uint64_t delay = sluice__backoff_delay(&backoff, 1, waits[k], &rng);
+        EXPECT(delay <= cap && delay >= (waits[i] < cap ? waits[i] : cap));
+      }
+    }
+  }
 }

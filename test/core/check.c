@@ -18,6 +18,7 @@ static void scene_init(struct scene *scene) {
   policy.timeout = 100 * MS;
   policy.total_timeout = SECOND;
   policy.retries = 1;
+  policy.item_timeout = 500 * MS;
   policy.flags = SLUICE_FLAG_PROGRESS;
   struct sluice_handle job = world_open(&scene->world, &policy);
   struct sluice_handle running = world_start(&scene->world, job, 0);
@@ -102,4 +103,47 @@ void test_check_sees_times_that_cannot_be(void) {
   EXPECT_SEEN(scene.running->deadline.due += 3600 * SECOND); /* another slot of the wheel */
   EXPECT_SEEN(scene.engine->wheel.occupied[1] = scene.engine->wheel.occupied[2] = 0);
   EXPECT_SEEN(scene.guard->deadline.due = SLUICE_NEVER);
+}
+
+void test_check_sees_items_that_are_not_their_lanes(void) {
+  EXPECT_SEEN(sluice__item_at(scene.engine, scene.running->slot.number)->lane++);
+  EXPECT_SEEN(sluice__item_at(scene.engine, scene.running->slot.number)->deadline.kind = SLUICE__KIND_ATTEMPT);
+  EXPECT_SEEN(sluice__item_at(scene.engine, scene.running->slot.number)->deadline.list = SLUICE__LIST_NONE);
+  EXPECT_SEEN(sluice__item_at(scene.engine, scene.parked->slot.number)->deadline.flags = SLUICE_FLAG_UNREF);
+  EXPECT_SEEN(scene.job->has_items = 0);
+  EXPECT_SEEN(scene.job->dropped++);
+  EXPECT_SEEN(scene.job->is_draining = 1);
+  EXPECT_SEEN(scene.parked->deadline.state = SLUICE__LANE_REVIEWING);
+  EXPECT_SEEN(scene.engine->rated++);
+}
+
+/* A job of which one lane runs and two wait. */
+static struct sluice__job *open_gate(struct scene *scene) {
+  scene_init(scene);
+  struct sluice_policy policy = policy_of(9, 3);
+  policy.rate = (struct sluice_rate){.max = 1, .per = SECOND};
+  struct sluice_handle job = world_open(&scene->world, &policy);
+  for (int i = 0; i < 3; i++) world_pull(&scene->world, job);
+  EXPECT_EQ(scene->world.decision.action, SLUICE_ACTION_PARK);
+  return sluice__job_find(scene->engine, job);
+}
+
+#define EXPECT_SEEN_AT_GATE(damage) \
+  do { \
+    struct scene scene; \
+    struct sluice__job *job = open_gate(&scene); \
+    damage; \
+    if (sluice_check(scene.engine)) FAIL("not seen: %s", #damage); \
+    sluice_engine_free(scene.engine); \
+  } while (0)
+
+void test_check_sees_a_gate_that_forgets_who_waits(void) {
+  EXPECT_SEEN_AT_GATE(sluice__disarm(scene.engine, &job->gate));
+  EXPECT_SEEN_AT_GATE(sluice__list_unlink(job->waiting.next));
+  EXPECT_SEEN_AT_GATE(sluice__deadline_of(job->waiting.next)->list = SLUICE__LIST_READY);
+  EXPECT_SEEN_AT_GATE(sluice__deadline_of(job->waiting.next)->flags = 0);
+  EXPECT_SEEN_AT_GATE(job->gate.kind = SLUICE__KIND_TOTAL);
+  EXPECT_SEEN_AT_GATE(job->bucket.tokens = 2);
+  EXPECT_SEEN_AT_GATE(job->has_gate = 0);
+  EXPECT_SEEN_AT_GATE(sluice__list_append(&job->waiting, &scene.running->deadline.link));
 }

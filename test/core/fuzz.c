@@ -17,6 +17,7 @@ struct player {
   struct sluice_handle handles[HANDLES]; /* seen in answers */
   unsigned handle_count;
   double now;
+  uint64_t hash; /* of all words answered */
 };
 
 #define INT(name) player->mailbox.words.ints[SLUICE_WORD_##name]
@@ -114,19 +115,25 @@ static void write_handle(struct player *player) {
 static void write_policy(struct player *player) {
   static const double durations[] = {INFINITY, 0, 1, 10, 1000, 0.001, 1e10, INFINITY};
   INT(SOURCE) = take_byte(player) % 3;
-  INT(FLAGS) = take_byte(player) % 8;
-  INT(BACKOFF) = take_byte(player) % 3;
+  INT(FLAGS) = take_byte(player) % (2 * SLUICE_FLAG_DRAIN);
+  INT(BACKOFF) = take_byte(player) % (SLUICE_BACKOFF_DECORRELATED + 1);
   INT(JITTER) = take_byte(player) % 2;
   uint8_t items = take_byte(player);
   DOUBLE(ITEMS) = INT(SOURCE) != SLUICE_SOURCE_INDEXED && items % 2 == 0 ? INFINITY : items;
   DOUBLE(LIMIT) = 1 + take_byte(player) % 9;
   DOUBLE(RETRIES) = take_byte(player) % 5;
   DOUBLE(TIMEOUT) = durations[take_byte(player) % 8];
+  DOUBLE(ITEM_TIMEOUT) = durations[take_byte(player) % 8];
   DOUBLE(TOTAL_TIMEOUT) = durations[take_byte(player) % 8];
   DOUBLE(YIELD_AFTER) = durations[take_byte(player) % 8];
   DOUBLE(DELAY) = durations[take_byte(player) % 8];
   DOUBLE(MAX_DELAY) = durations[take_byte(player) % 8];
   DOUBLE(FACTOR) = 1 + take_byte(player) / 64.0;
+  uint8_t gate = take_byte(player);
+  DOUBLE(MAX_ABANDONED) = gate & 1 ? gate / 64 : INFINITY;
+  DOUBLE(RATE_MAX) = gate & 2 ? take_byte(player) / 4.0 : 0;
+  DOUBLE(RATE_PER) = durations[take_byte(player) % 8];
+  DOUBLE(RATE_BURST) = take_byte(player) % 4;
 }
 
 static void write_time(struct player *player) {
@@ -146,6 +153,12 @@ static void remember(struct player *player) {
       (struct sluice_handle){(uint32_t)INT(JOB), (uint32_t)INT(JOB_GENERATION)};
 }
 
+static void note_answers(struct player *player) {
+  const union sluice_words *words = &player->mailbox.words;
+  for (size_t i = 0; i < sizeof *words / sizeof *words->ints; i++)
+    player->hash = (player->hash ^ (uint32_t)words->ints[i]) * 0x100000001b3u;
+}
+
 static void call(struct player *player, enum sluice_operation operation) {
   struct sluice_mailbox before = player->mailbox;
   struct sluice_usage usage, usage_before;
@@ -154,6 +167,7 @@ static void call(struct player *player, enum sluice_operation operation) {
   EXPECT(sluice_check(player->engine));
   sluice_measure(player->engine, &usage);
   EXPECT_EQ(usage.memory, player->memory.in_use);
+  note_answers(player);
   int32_t action = INT(ACTION);
   if (action >= 0) {
     EXPECT(action <= SLUICE_ACTION_FAIL);
@@ -197,7 +211,8 @@ static void play(struct player *player) {
     case 9:
     case 10:
     case 11:
-      INT(OUTCOME) = 1 + command / 16 % 5;
+      INT(OUTCOME) = 1 + (command / 16 + command % 16) % SLUICE_OUTCOME_WISH;
+      if (INT(OUTCOME) >= SLUICE_OUTCOME_WAIT) DOUBLE(DELAY) = take_byte(player);
       call(player, SLUICE_OPERATION_STEP);
       break;
     case 12:
@@ -210,20 +225,22 @@ static void play(struct player *player) {
       call(player, SLUICE_OPERATION_JOIN);
       break;
     default:
-      call(player, (enum sluice_operation)(command / 16));
+      call(player, (enum sluice_operation)(command / 16 + take_byte(player) % 3));
   }
 }
 
-void fuzz_mailbox_traffic(const uint8_t *bytes, size_t size) {
+uint64_t fuzz_mailbox_traffic(const uint8_t *bytes, size_t size, uint8_t noise) {
   static struct player players;
   struct player *player = &players;
   memset(player, 0, sizeof *player);
   player->at = bytes;
   player->end = bytes + size;
   memory_init(&player->memory);
+  player->memory.noise = noise;
   player->engine = sluice_engine_new(&player->memory.allocator, 1);
   sluice_share_grants(player->engine, &player->mailbox.grants);
   while (player->at < player->end) play(player);
   sluice_engine_free(player->engine);
   EXPECT_EQ(player->memory.in_use, 0);
+  return player->hash;
 }

@@ -27,6 +27,6 @@ void test_expect_equal(const char *file, int line, const char *expression, uint6
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-  fuzz_mailbox_traffic(bytes, size);
+  fuzz_mailbox_traffic(bytes, size, 0xa5);
   return 0;
 }

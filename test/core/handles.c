@@ -6,8 +6,11 @@ static void expect_refused(struct world *world, struct sluice_handle handle) {
   struct sluice_usage before, after;
   sluice_measure(world->engine, &before);
   struct sluice_decision decision;
-  for (int outcome = 0; outcome <= SLUICE_OUTCOME_EXHAUSTED + 1; outcome++)
+  for (int outcome = 0; outcome <= SLUICE_OUTCOME_WISH + 1; outcome++) {
     EXPECT_EQ(sluice_step(world->engine, handle, (enum sluice_outcome)outcome, &decision), SLUICE_ESTALE);
+    EXPECT_EQ(sluice_plan(world->engine, handle, (enum sluice_outcome)outcome, 0, &decision), SLUICE_ESTALE);
+  }
+  EXPECT_EQ(sluice_remaining(world->engine, handle, world->now, &decision), SLUICE_ESTALE);
   EXPECT_EQ(sluice_release(world->engine, handle), SLUICE_ESTALE);
   EXPECT_EQ(sluice_join(world->engine, handle, &decision), SLUICE_ESTALE);
   EXPECT_EQ(sluice_abort(world->engine, handle, &decision), SLUICE_ESTALE);

@@ -265,12 +265,12 @@ void test_job_refuses_an_outcome_that_does_not_fit(void) {
   EXPECT_EQ(sluice_step(world.engine, pulling, SLUICE_OUTCOME_PULLED, &world.decision), SLUICE_ESTATE);
   EXPECT_EQ(sluice_step(world.engine, pulling, SLUICE_OUTCOME_EXHAUSTED, &world.decision), SLUICE_ESTATE);
   EXPECT_EQ(sluice_step(world.engine, pulling, (enum sluice_outcome)0, &world.decision), SLUICE_EINVAL);
-  EXPECT_EQ(sluice_step(world.engine, pulling, (enum sluice_outcome)6, &world.decision), SLUICE_EINVAL);
+  EXPECT_EQ(sluice_step(world.engine, pulling, (enum sluice_outcome)10, &world.decision), SLUICE_EINVAL);
   policy = policy_of(1, 1);
   policy.retries = 1;
   struct sluice_handle parked = world_start(&world, world_open(&world, &policy), 0);
   EXPECT_EQ(world_step(&world, parked, SLUICE_OUTCOME_REJECTED), SLUICE_ACTION_PARK);
-  for (int outcome = SLUICE_OUTCOME_FULFILLED; outcome <= SLUICE_OUTCOME_EXHAUSTED; outcome++)
+  for (int outcome = SLUICE_OUTCOME_FULFILLED; outcome <= SLUICE_OUTCOME_RETRY; outcome++)
     EXPECT_EQ(sluice_step(world.engine, parked, (enum sluice_outcome)outcome, &world.decision), SLUICE_ESTATE);
   world_check(&world);
   world_fini(&world);
@@ -298,10 +298,13 @@ void test_job_refuses_a_policy_that_makes_no_sense(void) {
   policy.source = (enum sluice_source)3;
   EXPECT_EQ(open_error(&world, policy), SLUICE_EINVAL);
   policy = policy_of(1, 1);
-  policy.flags = 8;
+  policy.flags = 32;
   EXPECT_EQ(open_error(&world, policy), SLUICE_EINVAL);
   policy = policy_of(1, 1);
   policy.backoff.factor = 0.5;
+  EXPECT_EQ(open_error(&world, policy), SLUICE_EINVAL);
+  policy = policy_of(1, 1);
+  policy.rate = (struct sluice_rate){.max = 1, .per = 0};
   EXPECT_EQ(open_error(&world, policy), SLUICE_EINVAL);
   policy = policy_of(0, 0); /* checked before anything is done about it */
   EXPECT_EQ(open_error(&world, policy), SLUICE_EINVAL);

@@ -4,7 +4,7 @@
 #include "tests.h"
 #include "world.h"
 
-enum { JOBS = 1100, LANES = 1100 }; /* more than the first tables of a slab have room for */
+enum { JOBS = 1100, LANES = 1100, ITEM_LANES = 1600 }; /* more than the first tables of a slab have room for */
 
 /* A run of the scenario: what it did, as a hash. A call that fails for want of memory is made again. */
 struct run {
@@ -88,6 +88,27 @@ static void turn(struct run *run) {
     note(run, (uint64_t)decision.event << 32 | decision.action);
 }
 
+/* Lanes with something beside them: the table and its chunks are made as lanes are first used so. */
+static void play_items(struct run *run) {
+  static struct sluice_handle lanes[ITEM_LANES];
+  struct sluice_policy policy = policy_of(ITEM_LANES * 2, ITEM_LANES);
+  policy.item_timeout = 250 * MS;
+  policy.retries = 2;
+  policy.flags = SLUICE_FLAG_REVIEW | SLUICE_FLAG_DRAIN | SLUICE_FLAG_COLLECT;
+  policy.backoff.kind = SLUICE_BACKOFF_DECORRELATED;
+  struct sluice_handle job = open(run, &policy);
+  for (int i = 0; i < ITEM_LANES; i++) {
+    lanes[i] = join(run, job);
+    if (i % 3 == 0) step(run, lanes[i], SLUICE_OUTCOME_REJECTED);
+    if (i % 6 == 0) step(run, lanes[i], SLUICE_OUTCOME_RETRY);
+    if (i % 400 == 0) turn(run);
+  }
+  policy.rate = (struct sluice_rate){.max = 10, .per = SECOND, .burst = 1};
+  policy.max_abandoned = 1;
+  job = open(run, &policy);
+  for (int i = 0; i < 3; i++) step(run, join(run, job), SLUICE_OUTCOME_PULLED); /* two wait at the gate */
+}
+
 static void play(struct run *run) {
   static struct sluice_handle lanes[LANES];
   run->now = SECOND;
@@ -122,6 +143,7 @@ static void play(struct run *run) {
     struct sluice_handle alone = wait_alone(run, i % 2, 50 * MS);
     if (i % 3 == 0) sluice_release(run->engine, alone);
   }
+  play_items(run);
   for (int i = 0; i < 22; i++) turn(run);
   EXPECT(sluice_check(run->engine));
   sluice_engine_free(run->engine);

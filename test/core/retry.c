@@ -190,7 +190,8 @@ void test_retry_that_would_outlive_the_total_timeout_fails_now(void) {
   EXPECT(sluice_is_ready(world.engine));
   EXPECT_EQ(world_next(&world), SLUICE_EVENT_OUTLIVED);
   EXPECT_EQ(world.decision.action, SLUICE_ACTION_FAIL);
-  EXPECT_SAME(world.decision.lane, lane);
+  EXPECT_EQ(world.decision.lane.slot, lane.slot);
+  EXPECT(!same_handle(world.decision.lane, lane)); /* as after a timeout */
   EXPECT_SAME(world.decision.job, job);
   EXPECT_EQ(world.decision.elapsed, 600 * MS);
   EXPECT_EQ(world.decision.counts.retried, 1); /* the second never was */
@@ -246,5 +247,38 @@ void test_retry_abort_wakes_nobody(void) {
   world_abort(&world, job);
   EXPECT(!sluice_is_ready(world.engine));
   EXPECT_EQ(world_next(&world), SLUICE_EVENT_NONE);
+  world_fini(&world);
+}
+
+/* Each wait is drawn by the one before, which the engine keeps; a new item begins anew. */
+void test_retry_decorrelated_waits_between_the_delay_and_three_times_the_last(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_policy policy = policy_of(20, 1);
+  policy.retries = 10;
+  policy.backoff.kind = SLUICE_BACKOFF_DECORRELATED;
+  policy.backoff.delay = 10 * MS;
+  policy.backoff.max_delay = SECOND;
+  policy.flags = SLUICE_FLAG_COLLECT;
+  struct sluice_handle lane = start(&world, &policy);
+  int is_longer = 0;
+  for (int item = 0; item < 20; item++) {
+    uint64_t previous = 10 * MS;
+    for (uint32_t retry = 1; retry <= 10; retry++) {
+      EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_REJECTED), SLUICE_ACTION_PARK);
+      uint64_t began = world.now;
+      world_end_turn(&world);
+      while (world_next(&world) == SLUICE_EVENT_NONE) { /* the wheel may wake up early */
+        world.now = sluice_next_expiry(world.engine);
+        world_expire(&world, 0);
+      }
+      uint64_t wait = world.now - began;
+      EXPECT(wait >= 10 * MS && wait <= SECOND && wait <= previous * 3);
+      is_longer |= wait > 30 * MS;
+      previous = wait;
+    }
+    world_step(&world, lane, SLUICE_OUTCOME_REJECTED);
+  }
+  EXPECT(is_longer);
   world_fini(&world);
 }

@@ -19,6 +19,9 @@
   X(backoff_full_jitter_is_uniform_below_the_capped_delay) \
   X(backoff_draws_only_for_jitter) \
   X(backoff_refuses_what_is_out_of_range) \
+  X(backoff_decorrelated_goes_by_the_wait_before) \
+  X(backoff_decorrelated_is_capped_after_the_draw) \
+  X(backoff_decorrelated_takes_any_wait) \
   X(slab_gives_the_lowest_first_and_reuses_the_last) \
   X(slab_refuses_a_stale_handle) \
   X(slab_refuses_a_forged_handle) \
@@ -32,6 +35,16 @@
   X(list_unlinking_twice_is_harmless) \
   X(list_splice_appends_all_and_empties_the_other) \
   X(err_names_each_error) \
+  X(bucket_gives_its_burst_at_once_and_then_the_rate) \
+  X(bucket_without_a_rate_gives_always) \
+  X(bucket_agrees_with_its_twin) \
+  X(bucket_holds_in_every_window) \
+  X(bucket_does_not_drift) \
+  X(bucket_holds_what_accrues_in_10_ms_unless_told) \
+  X(bucket_a_long_pause_fills_it_and_no_more) \
+  X(bucket_a_clock_that_goes_back_gives_nothing) \
+  X(bucket_rounds_down_what_is_too_large) \
+  X(bucket_refuses_what_is_out_of_range) \
   X(wheel_agrees_with_its_twin) \
   X(wheel_wakes_up_only_for_what_is_due_or_was_removed) \
   X(wheel_is_never_early) \
@@ -71,6 +84,7 @@
   X(retry_that_ends_with_the_total_timeout_does_not_outlive_it) \
   X(retry_that_never_comes_outlives_the_total_timeout) \
   X(retry_abort_wakes_nobody) \
+  X(retry_decorrelated_waits_between_the_delay_and_three_times_the_last) \
   X(time_a_timeout_counts_from_the_end_of_its_turn) \
   X(time_what_settles_in_its_turn_arms_nothing) \
   X(time_each_attempt_has_its_own_timeout) \
@@ -107,6 +121,13 @@
   X(alone_is_referenced_unless_told_otherwise) \
   X(alone_takes_no_other_flag) \
   X(alone_is_not_for_the_calls_of_a_job) \
+  X(remaining_is_up_to_the_first_of_the_timeouts) \
+  X(remaining_without_a_timeout_is_never) \
+  X(remaining_of_a_timeout_that_was_let_go_is_never) \
+  X(remaining_is_for_attempts_only) \
+  X(remaining_under_review_is_the_items) \
+  X(remaining_of_a_guard) \
+  X(remaining_of_a_granted_item) \
   X(yield_a_lane_that_would_start_gives_way) \
   X(yield_a_parked_lane_has_taken_no_item) \
   X(yield_what_runs_when_the_source_ends_may_rest) \
@@ -156,6 +177,73 @@
   X(check_sees_states_that_do_not_fit) \
   X(check_sees_lanes_that_are_not_their_jobs) \
   X(check_sees_times_that_cannot_be) \
+  X(check_sees_items_that_are_not_their_lanes) \
+  X(check_sees_a_gate_that_forgets_who_waits) \
+  X(gate_lets_the_burst_pass_and_then_one_by_one) \
+  X(gate_lets_as_many_pass_as_there_are_tokens) \
+  X(gate_knows_the_end_of_the_source_without_a_token) \
+  X(gate_is_first_come_first_served) \
+  X(gate_nobody_overtakes_who_waits) \
+  X(gate_goes_by_the_time_observed) \
+  X(gate_keeps_the_loop_alive_while_a_token_is_to_come) \
+  X(gate_a_token_that_never_comes_is_not_waited_for) \
+  X(gate_a_waiter_may_be_taken_out) \
+  X(gate_a_job_that_ends_wakes_nobody) \
+  X(gate_a_retry_takes_its_token_when_it_starts) \
+  X(gate_abandoned_attempts_block_starts_until_they_end) \
+  X(gate_needs_a_token_and_few_abandoned) \
+  X(gate_who_is_blocked_takes_no_token) \
+  X(items_time_counts_from_the_end_of_the_turn_that_took_them) \
+  X(items_time_goes_on_through_attempts_and_backoffs) \
+  X(items_a_timeout_without_collect_fails_the_job) \
+  X(items_time_goes_on_under_review) \
+  X(items_time_goes_on_where_a_retry_gives_way) \
+  X(items_time_goes_on_at_the_gate) \
+  X(items_a_backoff_that_outlives_the_item_fails_it_now) \
+  X(items_a_backoff_that_ends_with_the_item_does_not_outlive_it) \
+  X(items_a_backoff_is_told_of_the_earlier_end) \
+  X(items_that_outlive_the_total_leave_the_others_alone) \
+  X(items_on_a_tie_the_total_comes_first_and_the_attempt_last) \
+  X(items_a_timeout_of_0_gets_one_poll) \
+  X(items_are_judged_with_grace_as_attempts_are) \
+  X(items_cost_memory_only_where_they_are_timed) \
+  X(items_begin_anew_in_each_lane) \
+  X(items_of_a_granted_run_have_their_own_time) \
+  X(items_of_a_granted_run_are_tied_in_their_order) \
+  X(items_that_were_left_in_time_are_not_over) \
+  X(items_no_item_is_taken_twice_where_one_outlives) \
+  X(review_comes_before_each_retry_and_tells_what_is_planned) \
+  X(review_is_not_for_what_was_refused) \
+  X(review_without_a_retry_is_none) \
+  X(review_may_refuse) \
+  X(review_tells_of_retries_without_end) \
+  X(review_wait_is_capped) \
+  X(review_wait_is_jittered) \
+  X(review_wish_is_taken_word_for_word) \
+  X(review_wish_beyond_the_longest_wait_fails_the_item) \
+  X(review_wish_that_outlives_its_item_fails_it) \
+  X(review_wish_that_fails_takes_no_item_twice) \
+  X(review_after_a_timeout_is_in_a_fresh_lane) \
+  X(review_keeps_nothing_alive) \
+  X(review_refuses_an_outcome_that_does_not_fit) \
+  X(review_a_planned_wait_is_the_one_before_the_next) \
+  X(drain_ends_with_the_last_attempt) \
+  X(drain_of_nothing_is_a_failure) \
+  X(drain_leaves_only_what_runs) \
+  X(drain_attempts_still_time_out) \
+  X(drain_no_other_time_is_kept) \
+  X(drain_begins_with_the_total_timeout_and_the_items) \
+  X(drain_is_ended_by_an_abort) \
+  X(drain_takes_back_what_was_granted) \
+  X(drain_is_not_for_items_that_are_collected) \
+  X(stop_starts_nothing_more_and_lets_what_runs_end) \
+  X(stop_by_the_only_lane_is_the_end) \
+  X(stop_waits_for_backoffs_and_reviews) \
+  X(stop_ends_a_pull) \
+  X(stop_empties_the_gate_of_first_attempts) \
+  X(stop_ends_lanes_that_gave_way_before_an_item) \
+  X(stop_grants_nothing) \
+  X(stop_is_for_attempts_only) \
   X(random_jobs_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \
   X(mailbox_milliseconds_saturate_at_never) \
@@ -167,6 +255,12 @@
   X(mailbox_a_run_in_words) \
   X(mailbox_each_event_names_its_lane_and_its_job) \
   X(mailbox_the_total_timeout_in_words) \
+  X(mailbox_rates_may_be_fractions) \
+  X(mailbox_open_refuses_each_forged_rate) \
+  X(mailbox_a_review_in_words) \
+  X(mailbox_remaining_in_words) \
+  X(mailbox_a_drain_in_words) \
+  X(mailbox_parks_without_an_item_tell_of_none) \
   X(mailbox_the_end_brings_the_counts) \
   X(mailbox_guards_and_sleeps_in_words) \
   X(mailbox_a_wide_item_is_a_double) \

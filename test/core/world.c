@@ -10,7 +10,7 @@ static void *allocate(void *user, size_t size) {
   memory->in_use += size;
   void *block = malloc(size);
   if (block == NULL) FAIL("the test itself is out of memory");
-  memset(block, 0xa5, size); /* what is returned is not cleared: nothing may rely on it */
+  memset(block, memory->noise, size); /* what is returned is not cleared: nothing may rely on it */
   return block;
 }
 
@@ -26,6 +26,7 @@ void memory_init(struct memory *memory) {
   memset(memory, 0, sizeof *memory);
   memory->allocator = (struct sluice_allocator){allocate, release, memory};
   memory->fails_from = UINT64_MAX;
+  memory->noise = 0xa5;
 }
 
 void world_init(struct world *world) {
@@ -53,6 +54,7 @@ struct sluice_policy policy_of(uint64_t items, uint32_t limit) {
   return (struct sluice_policy){
       .items = items,
       .timeout = SLUICE_NEVER,
+      .item_timeout = SLUICE_NEVER,
       .total_timeout = SLUICE_NEVER,
       .yield_after = SLUICE_NEVER,
       .backoff = {.delay = 100 * MS,
@@ -61,17 +63,25 @@ struct sluice_policy policy_of(uint64_t items, uint32_t limit) {
                   .kind = SLUICE_BACKOFF_LINEAR,
                   .jitter = SLUICE_JITTER_NONE},
       .limit = limit,
+      .max_abandoned = SLUICE_UNLIMITED,
       .source = items == SLUICE_UNKNOWN ? SLUICE_SOURCE_SYNC : SLUICE_SOURCE_INDEXED,
   };
 }
 
+/* What a call does not fill in is noise. */
+static void forget_decision(struct world *world) {
+  memset(&world->decision, 0x77, sizeof world->decision);
+}
+
 struct sluice_handle world_open(struct world *world, const struct sluice_policy *policy) {
+  forget_decision(world);
   EXPECT_EQ(sluice_open(world->engine, policy, &world->decision), SLUICE_OK);
   world_check(world);
   return world->decision.job;
 }
 
 enum sluice_action world_join(struct world *world, struct sluice_handle job) {
+  forget_decision(world);
   EXPECT_EQ(sluice_join(world->engine, job, &world->decision), SLUICE_OK);
   world_check(world);
   return world->decision.action;
@@ -84,14 +94,32 @@ struct sluice_handle world_start(struct world *world, struct sluice_handle job, 
 }
 
 enum sluice_action world_step(struct world *world, struct sluice_handle lane, enum sluice_outcome outcome) {
+  forget_decision(world);
   EXPECT_EQ(sluice_step(world->engine, lane, outcome, &world->decision), SLUICE_OK);
   world_check(world);
   return world->decision.action;
 }
 
-void world_abort(struct world *world, struct sluice_handle job) {
+enum sluice_action world_abort(struct world *world, struct sluice_handle job) {
+  forget_decision(world);
   EXPECT_EQ(sluice_abort(world->engine, job, &world->decision), SLUICE_OK);
   world_check(world);
+  return world->decision.action;
+}
+
+enum sluice_action world_plan(struct world *world, struct sluice_handle lane, enum sluice_outcome outcome,
+                              uint64_t delay) {
+  forget_decision(world);
+  EXPECT_EQ(sluice_plan(world->engine, lane, outcome, delay, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.action;
+}
+
+uint64_t world_remaining(struct world *world, struct sluice_handle lane) {
+  forget_decision(world);
+  EXPECT_EQ(sluice_remaining(world->engine, lane, world->now, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.delay;
 }
 
 void world_late(struct world *world, struct sluice_handle job) {
@@ -100,18 +128,28 @@ void world_late(struct world *world, struct sluice_handle job) {
 }
 
 struct sluice_counts world_count(struct world *world, struct sluice_handle job) {
+  forget_decision(world);
   EXPECT_EQ(sluice_count(world->engine, job, &world->decision), SLUICE_OK);
   world_check(world);
   return world->decision.counts;
 }
 
+struct sluice_handle world_pull(struct world *world, struct sluice_handle job) {
+  EXPECT_EQ(world_join(world, job), SLUICE_ACTION_PULL);
+  struct sluice_handle lane = world->decision.lane;
+  world_step(world, lane, SLUICE_OUTCOME_PULLED);
+  return lane;
+}
+
 struct sluice_handle world_guard(struct world *world, uint64_t duration, uint32_t flags) {
+  forget_decision(world);
   EXPECT_EQ(sluice_guard(world->engine, duration, flags, &world->decision), SLUICE_OK);
   world_check(world);
   return world->decision.lane;
 }
 
 struct sluice_handle world_sleep(struct world *world, uint64_t duration, uint32_t flags) {
+  forget_decision(world);
   EXPECT_EQ(sluice_sleep(world->engine, duration, flags, &world->decision), SLUICE_OK);
   world_check(world);
   return world->decision.lane;
@@ -154,6 +192,7 @@ void world_judge(struct world *world) {
 }
 
 enum sluice_event world_next(struct world *world) {
+  forget_decision(world);
   sluice_next(world->engine, &world->decision);
   world_check(world);
   return world->decision.event;

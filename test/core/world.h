@@ -16,6 +16,7 @@ struct memory {
   uint64_t calls;
   uint64_t fails_from; /* the first call that gets nothing (from 0); UINT64_MAX: none */
   uint64_t fails_for;  /* how many do */
+  uint8_t noise;       /* what is in memory that is given out */
 };
 
 void memory_init(struct memory *memory);
@@ -34,14 +35,18 @@ void world_init(struct world *world);
 void world_fini(struct world *world);
 void world_check(const struct world *world);
 
-/* Items that are read by number, no retries, no timeouts; a retry waits 100, 200, 300 ms ... without jitter. */
+/* Items that are read by number, no retries, no timeouts, no gate; a retry waits 100, 200, 300 ms ... without jitter.
+ */
 struct sluice_policy policy_of(uint64_t items, uint32_t limit);
 
 /* The calls of sluice.h, which are expected to succeed. world->decision has the rest. */
 struct sluice_handle world_open(struct world *world, const struct sluice_policy *policy);
 enum sluice_action world_join(struct world *world, struct sluice_handle job);
 enum sluice_action world_step(struct world *world, struct sluice_handle lane, enum sluice_outcome outcome);
-void world_abort(struct world *world, struct sluice_handle job);
+enum sluice_action world_abort(struct world *world, struct sluice_handle job);
+enum sluice_action world_plan(struct world *world, struct sluice_handle lane, enum sluice_outcome outcome,
+                              uint64_t delay);
+uint64_t world_remaining(struct world *world, struct sluice_handle lane);
 void world_late(struct world *world, struct sluice_handle job);
 struct sluice_counts world_count(struct world *world, struct sluice_handle job);
 struct sluice_handle world_guard(struct world *world, uint64_t duration, uint32_t flags);
@@ -50,6 +55,8 @@ void world_release(struct world *world, struct sluice_handle lane);
 uint32_t world_observe(struct world *world, uint64_t now);
 void world_share_grants(struct world *world);
 
+/* Joins, expects PULL, and has pulled; returns the lane. world->decision is what comes of it. */
+struct sluice_handle world_pull(struct world *world, struct sluice_handle job);
 /* Joins, and expects START of this item; returns the lane. */
 struct sluice_handle world_start(struct world *world, struct sluice_handle job, uint64_t item);
 

@@ -1,11 +1,30 @@
-// What a service writes, as CommonJS: it must type-check, with exactly these types, and what is marked must not.
+// What a service writes, as CommonJS, with everything there is: it must type-check. (The exact types: index.test-d.ts.)
 
-import * as sluice from 'sluice';
-import { TimeoutError, allSettled, mapWithLimit, retry, sleep, withTimeout } from 'sluice';
+import {
+  PermanentError,
+  TimeoutError,
+  allSettled,
+  execute,
+  mapSettled,
+  mapWithLimit,
+  retry,
+  skip,
+  sleep,
+  stop,
+  withTimeout,
+} from 'sluice';
 import type {
   Context,
+  ErrorClass,
+  ExecuteFailure,
+  ExecuteResult,
+  ExecuteSuccess,
+  Kept,
   MapOptions,
+  MapSettledOptions,
   Progress,
+  RateOptions,
+  RetryContext,
   RetryOptions,
   RetryPolicy,
   SettledOptions,
@@ -13,253 +32,195 @@ import type {
   TimeoutOptions,
 } from 'sluice';
 
-type Same<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false;
-/** Both types are the same, and neither is `any`: is<number>()(value) checks a value's. */
-const is =
-  <Expected>() =>
-  <Actual>(_value: Actual, ..._proof: Same<Expected, Actual> extends true ? [] : [mismatch: Expected]): void => {};
-
-interface User {
+interface Order {
   id: number;
-  name: string;
+  total: number;
 }
-declare const signal: AbortSignal;
-declare const ids: number[];
-declare function load(id: number, options?: { signal: AbortSignal }): Promise<User>;
-declare function stream(): AsyncGenerator<string>;
-declare const thenable: PromiseLike<User>;
 
-export async function maps(): Promise<void> {
-  is<User[]>()(await mapWithLimit(ids, 4, (id) => load(id)));
-  is<Promise<User[]>>()(mapWithLimit(ids, Infinity, loadInContext, {}));
-  is<string[]>()(await mapWithLimit(new Set(ids), 4, (id, index) => `${id} of ${index}`));
-  is<number[]>()(await mapWithLimit(stream(), 4, async (line) => line.length));
-  is<string[]>()(await mapWithLimit('abc', 4, (letter) => letter));
-  is<boolean[]>()(await mapWithLimit([1, 2], 4, (id): boolean | Promise<boolean> => id > 1));
-  is<User[]>()(await mapWithLimit(ids, 4, () => thenable));
-  is<void[]>()(await mapWithLimit(ids, 4, async () => {}));
+interface Request {
+  ids: readonly number[];
+  deadline: number;
+  signal: AbortSignal;
+}
 
-  // Elements may be promises: the mapper gets what they come to.
-  is<string[]>()(await mapWithLimit([load(1), load(2)], 2, (user) => user.name));
-  await mapWithLimit([load(1), 7, thenable], 2, (item) => is<User | number>()(item));
-  is<string[]>()(await mapWithLimit(ids.values(), 2, String));
-  const frozen: readonly number[] = ids;
-  is<number[]>()(await mapWithLimit(frozen, 2, (id) => id * 2));
+class HttpError extends Error {
+  constructor(
+    readonly status: number,
+    readonly retryAfter?: string,
+  ) {
+    super(`HTTP ${status}`);
+  }
+}
 
-  // discard: true answers with a number, and false with the values.
-  is<number>()(await mapWithLimit(ids, 4, (id) => load(id), { discard: true }));
-  is<number>()(await mapWithLimit(stream(), 4, (line) => line.length, { discard: true, timeout: 5 }));
-  is<User[]>()(await mapWithLimit(ids, 4, (id) => load(id), { discard: false }));
-  is<User[]>()(await mapWithLimit(ids, 4, (id) => load(id), { discard: undefined }));
-  const options: MapOptions = { discard: ids.length > 5 };
-  is<User[] | number>()(await mapWithLimit(ids, 4, (id) => load(id), options));
+declare function get(path: string, options: { signal: AbortSignal; timeout?: number }): Promise<Order>;
+declare function rows(): AsyncGenerator<Order, void>;
+declare function save(order: Order): Promise<void>;
+declare const log: (message: string, details?: unknown) => void;
 
-  const policy: RetryPolicy = { retries: 3, delay: 100, backoff: 'linear', factor: 2, maxDelay: 5000, jitter: 'none' };
-  await mapWithLimit(ids, 4, (id) => load(id), {
-    timeout: 1000,
-    totalTimeout: 60_000,
-    retry: policy,
-    signal,
-    onProgress: (progress) => {
-      is<Progress>()(progress);
-      is<number | undefined>()(progress.total);
-      const { started, done, failed, retried, timedOut, abandoned } = progress;
-      is<number>()(started + done + failed + retried + timedOut + abandoned);
-    },
-    yieldAfter: Infinity,
-    unref: true,
-    label: 'users',
+// Policies, as they stand in a configuration.
+
+const retriable: readonly ErrorClass[] = [HttpError, TimeoutError];
+
+/** A server says seconds, or a date. */
+function askedFor(error: unknown): number | Date | undefined {
+  if (!(error instanceof HttpError) || error.retryAfter === undefined) return undefined;
+  const seconds = Number(error.retryAfter);
+  return Number.isNaN(seconds) ? new Date(error.retryAfter) : seconds * 1000;
+}
+
+function told(error: unknown, { index, attempt, retriesLeft, delay, elapsed, remaining, signal }: RetryContext): void {
+  if (signal.aborted) return;
+  log(`${index}: attempt ${attempt} failed after ${elapsed} ms, ${retriesLeft} left, next in ${delay} ms`, error);
+  if (remaining < delay) log('that will be too late');
+}
+
+const policy: RetryPolicy = {
+  retries: 5,
+  delay: 100,
+  backoff: 'exponential',
+  factor: 1.5,
+  maxDelay: 10_000,
+  jitter: 'full',
+  retryOn: retriable,
+  retryIf: (error) => !(error instanceof HttpError) || error.status >= 500 || error.status === 429,
+  retryAfter: askedFor,
+  onRetry: told,
+};
+const none: Order = { id: 0, total: 0 };
+const others: RetryPolicy[] = [
+  { backoff: 'constant', jitter: 'none' },
+  { backoff: 'linear', retries: Infinity, maxDelay: Infinity },
+  { backoff: 'decorrelated', retryOn: HttpError, retryIf: async (_error, { attempt }) => attempt < 3 },
+  { backoff: (_error, { attempt, delay }) => delay * Math.log2(attempt + 1), onRetry: async () => save(none) },
+  { backoff: async () => 5, retryAfter: async () => undefined },
+];
+const rate: RateOptions = { max: 600, per: 60_000, burst: 20 };
+
+// Many of them
+
+async function load(id: number, _index: number, { signal, remaining, attempt }: Context): Promise<Order> {
+  if (!Number.isInteger(id)) throw new PermanentError(`no order has the number ${id}`, { cause: new HttpError(404) });
+  log(`order ${id}, attempt ${attempt}`);
+  return get(`/orders/${id}`, { signal, timeout: remaining });
+}
+
+function report({ total, started, done, failed, retried, timedOut, abandoned }: Progress): void {
+  log(`${done} of ${total ?? 'many'}`, { started, failed, retried, timedOut, abandoned });
+}
+
+const everything: MapOptions = {
+  timeout: 2_000,
+  itemTimeout: 10_000,
+  totalTimeout: 60_000,
+  retry: policy,
+  rate,
+  signal: AbortSignal.timeout(100_000),
+  onProgress: report,
+  discard: false,
+  drain: true,
+  stopOnError: false,
+  maxAbandoned: 64,
+  yieldAfter: 5,
+  unref: true,
+  label: 'orders',
+};
+
+export async function orders({ ids, deadline, signal }: Request): Promise<Order[]> {
+  const found = await mapWithLimit(ids, 8, load, { retry: policy, totalTimeout: deadline - Date.now(), signal });
+  const [first] = await mapWithLimit(ids, Infinity, async (id) => (id > 0 ? id : skip), { rate: 50, retry: 3 });
+  let budget = 1_000;
+  const affordable = await mapWithLimit(found, 1, (order) => {
+    budget -= order.total;
+    return budget < 0 ? stop : order;
   });
-  await mapWithLimit(ids, 4, (id) => load(id), { retry: 2, signal: undefined, onProgress: async () => {} });
-
-  mapWithLimit(ids, 4, (_id, index, context) => {
-    is<number>()(index);
-    is<Context>()(context);
-    is<number>()(context.index + context.attempt);
-    is<AbortSignal>()(context.signal);
-    // @ts-expect-error -- a context is read
-    context.attempt = 2;
-  });
-
-  // @ts-expect-error -- no limit
-  mapWithLimit(ids, (id) => id);
-  // @ts-expect-error -- a limit is a number
-  mapWithLimit(ids, '4', (id) => id);
-  // @ts-expect-error -- a number cannot be iterated
-  mapWithLimit(7, 4, (id) => id);
-  // @ts-expect-error -- nor an object
-  mapWithLimit({ length: 3 }, 4, (id) => id);
-  // @ts-expect-error -- the mapper's parameter is not what the items are
-  mapWithLimit(ids, 4, (id: string) => id);
-  // @ts-expect-error -- no such option
-  mapWithLimit(ids, 4, (id) => id, { timout: 5000 });
-  // @ts-expect-error -- a timeout is a number
-  mapWithLimit(ids, 4, (id) => id, { timeout: '5s' });
-  // @ts-expect-error -- no such backoff
-  mapWithLimit(ids, 4, (id) => id, { retry: { backoff: 'fibonacci' } });
-  // @ts-expect-error -- how often is `retries`
-  mapWithLimit(ids, 4, (id) => id, { retry: { attempts: 3 } });
-  // @ts-expect-error -- the controller is not its signal
-  mapWithLimit(ids, 4, (id) => id, { signal: new AbortController() });
-  // @ts-expect-error -- null is not absent
-  mapWithLimit(ids, 4, (id) => id, { signal: null });
-  // @ts-expect-error -- with discard: true there are no values
-  (await mapWithLimit(ids, 4, (id) => id, { discard: true })).length;
+  log(`the first is ${first ?? 'none'}`, await mapWithLimit(ids, 8, load, everything));
+  try {
+    await mapWithLimit(ids, 8, load, { stopOnError: false, rate: { max: 5 } });
+  } catch (error) {
+    if (error instanceof AggregateError) log(error.message, error.errors as unknown[]);
+    else throw error;
+  }
+  return affordable;
 }
 
-function loadInContext(id: number, _index: number, { signal: of }: Context): Promise<User> {
-  return load(id, { signal: of });
+export async function importAll(): Promise<number> {
+  return mapWithLimit(rows(), 16, save, { discard: true, maxAbandoned: 0 });
 }
 
-export async function timeouts(): Promise<void> {
-  is<User>()(await withTimeout(load(1), 200));
-  is<User>()(await withTimeout(thenable, 200));
-  is<number>()(await withTimeout(7 as number, 200));
-  is<User>()(await withTimeout(() => load(1), 200));
-  is<User>()(await withTimeout((context) => load(1, { signal: context.signal }), 200));
-  is<number>()(await withTimeout(({ attempt, index }) => attempt + index, Infinity));
-  is<User>()(await withTimeout(loadNow, 200));
-
-  is<User | null>()(await withTimeout(load(1), 200, null));
-  is<User | string>()(await withTimeout(() => load(1), 200, 'none' as string));
-  is<User | { error: string }>()(await withTimeout(load(1), 200, { error: 'late' }));
-  is<User | null>()(await withTimeout(load(1), 200, Promise.resolve(null)));
-  is<User>()(await withTimeout(load(1), 200, undefined));
-  // The positional fallback is taken verbatim, a function too.
-  is<User | (() => number)>()(await withTimeout(load(1), 200, () => 7 as number));
-
-  const options: TimeoutOptions = { timeout: 200, signal, unref: true, label: 'user' };
-  is<User>()(await withTimeout(load(1), options));
-  is<User>()(await withTimeout(load(1), { timeout: 200, signal: undefined, fallback: undefined }));
-  is<User | null>()(await withTimeout(load(1), { timeout: 200, fallback: null }));
-  is<User | number>()(await withTimeout(() => load(1), { timeout: 200, fallback: () => 7 as number }));
-  is<User | number>()(await withTimeout(load(1), { timeout: 200, fallback: async () => 7 as number }));
-  is<User>()(
-    await withTimeout(({ signal: own }) => load(1, { signal: own }), { timeout: 200, fallback: () => load(2) }),
-  );
-
-  // @ts-expect-error -- no time
-  withTimeout(load(1));
-  // @ts-expect-error -- no time in the options
-  withTimeout(load(1), { fallback: null });
-  // @ts-expect-error -- options are the second argument
-  withTimeout(load(1), 200, { signal });
-  // @ts-expect-error -- either a number and a fallback, or options
-  withTimeout(load(1), { timeout: 200 }, null);
-  // @ts-expect-error -- a fallback function gets no arguments
-  withTimeout(load(1), { timeout: 200, fallback: (error: Error) => error });
-  // @ts-expect-error -- no such option
-  withTimeout(load(1), { timeout: 200, totalTimeout: 200 });
-  // @ts-expect-error -- the work gets a context
-  is<User>()(await withTimeout((id: number) => load(id), 200));
-  const late = await withTimeout(load(1), 200, null);
-  // @ts-expect-error -- it may be the fallback
-  late.name;
+/** A wrapper of one's own. */
+export async function inParallel<T, R>(items: Iterable<T>, one: (item: Awaited<T>) => R): Promise<Kept<R>[]> {
+  return mapWithLimit(items, 8, one, { label: 'parallel' });
 }
 
-function loadNow(): Promise<User> {
-  return load(1);
-}
-
-export async function retries(): Promise<void> {
-  is<User>()(await retry(() => load(1)));
-  is<User>()(await retry(() => load(1), 3));
-  is<User>()(await retry(() => load(1), 3, 100));
-  is<User>()(await retry(() => load(1), undefined, 100));
-  is<number>()(await retry(({ attempt }) => attempt));
-  is<User>()(await retry(() => thenable, {}));
-  const options: RetryOptions = {
-    retries: Infinity,
-    delay: 10,
-    backoff: 'exponential',
-    factor: 1.5,
-    maxDelay: Infinity,
-    jitter: 'full',
+export async function best({ ids, signal }: Request): Promise<Order[]> {
+  const options: MapSettledOptions = {
     timeout: 500,
-    totalTimeout: 5000,
+    itemTimeout: 2_000,
+    retry: 2,
+    rate: Infinity,
+    drain: true,
     signal,
-    unref: false,
-    label: 'login',
   };
-  is<User>()(await retry((context) => load(context.attempt, { signal: context.signal }), options));
-
-  // @ts-expect-error -- a promise cannot be tried again
-  retry(load(1));
-  // @ts-expect-error -- options stand alone
-  retry(() => load(1), { retries: 2 }, 100);
-  // @ts-expect-error -- the wait is `delay`
-  retry(() => load(1), { retries: 2, delayMs: 100 });
-  // @ts-expect-error -- not in this version
-  retry(() => load(1), { jitter: 'decorrelated' });
-  // @ts-expect-error -- fn gets a context
-  retry((id: number) => load(id), 3);
-  // @ts-expect-error -- null is not absent
-  retry(() => load(1), null);
+  const outcomes = await mapSettled(ids, 8, load, { ...options, discard: false, totalTimeout: 5_000 });
+  const settled: number = await mapSettled(ids, 8, load, { ...options, discard: true });
+  log(`${settled} of ${outcomes.length}`);
+  return outcomes.flatMap((outcome) => {
+    if (outcome.status === 'fulfilled') return outcome.value;
+    log('lost', outcome.reason);
+    return [];
+  });
 }
 
-export async function settles(): Promise<void> {
-  const [user, count, text] = await allSettled([load(1), 7 as number, Promise.resolve('x' as string)]);
-  is<PromiseSettledResult<User>>()(user);
-  is<PromiseSettledResult<number>>()(count);
-  is<PromiseSettledResult<string>>()(text);
-  is<[]>()(await allSettled([]));
-  is<PromiseSettledResult<User>[]>()(await allSettled(ids.map((id) => load(id))));
-  is<PromiseSettledResult<User>[]>()(await allSettled(new Set([load(1)])));
-  const pair = [load(1), 'x'] as const;
-  is<[PromiseSettledResult<User>, PromiseSettledResult<'x'>]>()(await allSettled(pair));
-  // The built-in's own type, word for word.
-  is<Awaited<ReturnType<typeof builtIn>>>()(await allSettled([load(1), thenable, 7 as number]));
+// One of them
 
-  const options: SettledOptions = { totalTimeout: 1000, signal, unref: true, label: 'page' };
-  const [late] = await allSettled([load(1)], { ...options, onProgress: ({ done }) => is<number>()(done) });
-  if (late.status === 'rejected') is<unknown>()(late.reason as unknown);
-  else is<User>()(late.value);
-
-  // @ts-expect-error -- a promise cannot be iterated
-  allSettled(load(1));
-  // @ts-expect-error -- nor can arguments be
-  allSettled(load(1), load(2));
-  // @ts-expect-error -- it has no attempts
-  allSettled([load(1)], { timeout: 5 });
-  // @ts-expect-error -- there is no third result
-  (await allSettled([load(1), load(2)]))[2];
+export async function order(id: number, signal: AbortSignal): Promise<Order | null> {
+  const options: TimeoutOptions<null> = {
+    timeout: 300,
+    fallback: () => null,
+    signal,
+    unref: true,
+    label: `order ${id}`,
+  };
+  const cached = await withTimeout(get(`/cache/${id}`, { signal }), 20, null);
+  return cached ?? withTimeout((context) => load(id, 0, context), options);
 }
 
-function builtIn() {
-  return Promise.allSettled([load(1), thenable, 7 as number]);
+const tries: RetryOptions = { ...policy, timeout: 500, totalTimeout: 5_000, unref: true, label: 'send' };
+
+export async function send(body: Order): Promise<ExecuteResult<Order>> {
+  const sent: Order = await retry(({ signal }) => get(`/send/${body.id}`, { signal }), tries);
+  const again: Order = await retry(({ attempt }) => ({ ...sent, id: attempt }), 3, 500);
+  for (const other of others) await retry(() => save(again), other);
+  return execute((context) => load(body.id, 0, context), { ...tries, retryOn: HttpError });
 }
 
-export async function sleeps(): Promise<void> {
-  const options: SleepOptions = { signal, unref: true };
-  is<void>()(await sleep(5));
-  is<void>()(await sleep(0.5, options));
-  // @ts-expect-error -- how long?
-  sleep();
-  // @ts-expect-error -- no such option
-  sleep(5, { ref: false });
+export function spoken(result: ExecuteResult<Order>): string {
+  const success = (sent: ExecuteSuccess<Order>) => `order ${sent.value.id} after ${sent.attempts} attempts`;
+  const failure = (lost: ExecuteFailure) => `${lost.attempts} attempts in ${lost.durationMs} ms: ${String(lost.error)}`;
+  return result.success ? success(result) : failure(result);
 }
 
-export function errors(error: unknown): void {
-  if (!(error instanceof TimeoutError)) return;
-  is<Error>()(error as Error);
-  is<'TimeoutError'>()(error.name);
-  is<'ERR_SLUICE_TIMEOUT'>()(error.code);
-  is<'attempt' | 'item' | 'total'>()(error.scope);
-  is<number>()(error.timeout + error.elapsed + error.loopBlocked);
-  is<number | undefined>()(error.index);
-  is<number | undefined>()(error.attempt);
-  is<string | undefined>()(error.label);
-  is<unknown>()(error.cause);
-  // @ts-expect-error -- fields are read
-  error.timeout = 1;
-  // @ts-expect-error -- only this package makes them
-  new TimeoutError('late');
-  // @ts-expect-error -- no such scope
-  error.scope === 'call';
+// And the rest
+
+export async function page(id: number, signal: AbortSignal): Promise<string> {
+  const options: SettledOptions = { totalTimeout: 1_000, signal, onProgress: report, unref: false, label: 'page' };
+  const pause: SleepOptions = { signal, unref: true };
+  const [main, , side] = await allSettled([order(id, signal), sleep(0.5, pause), Promise.resolve('side')], options);
+  if (main.status === 'rejected') throw main.reason;
+  return `${main.value?.total} ${side.status === 'fulfilled' ? side.value.toUpperCase() : 'later'}`;
 }
 
-is<typeof mapWithLimit>()(sluice.mapWithLimit);
-// @ts-expect-error -- not in this version
-sluice.mapSettled;
-// @ts-expect-error -- internals are not for others
-import('sluice/lib/binding.js');
+export function why(error: unknown): string {
+  if (error instanceof PermanentError) return `${error.code}: ${error.message} (${String(error.cause)})`;
+  if (!(error instanceof TimeoutError)) return String(error);
+  const { code, scope, timeout, elapsed, loopBlocked, index, attempt, label, cause } = error;
+  if (loopBlocked > 0) return `${label ?? 'it'}: busy for ${loopBlocked} of ${elapsed} ms`;
+  switch (scope) {
+    case 'attempt':
+      return `${code}: attempt ${attempt} at ${index} took more than ${timeout} ms`;
+    case 'item':
+      return `item ${index} took more than ${timeout} ms, the last failure: ${String(cause)}`;
+    case 'total':
+      return `more than ${timeout} ms`;
+  }
+}

@@ -1,0 +1,88 @@
+'use strict';
+
+// A failed attempt that may be made again, where the caller has a say. C has planned the wait; the callbacks of the
+// RetryPolicy are asked in this order, each awaited, and C hears what they said:
+//
+//   retryOn, retryIf   whether at all                      REFUSED: the item has failed
+//   backoff            a wait instead of the planned one   WAIT: capped, with jitter
+//   retryAfter         the server's wish                   WISH: verbatim; beyond maxDelay the item fails
+//   onRetry            is told                             RETRY: the wait begins
+//
+// What one of them throws ends the whole call. Meanwhile the lane may be let go, by an abort or a timeout: after each
+// wait it is asked whether it still has a job.
+
+const { RetryContext } = require('./context');
+const { I, D, enums, ints, doubles, operations } = require('./engine');
+const options = require('./options');
+
+const { STEP } = operations;
+const { LANE, LANE_GENERATION, OUTCOME, ACTION } = I;
+const { ACTION_REVIEW, OUTCOME_REFUSED, OUTCOME_RETRY, OUTCOME_WAIT, OUTCOME_WISH } = enums;
+
+/** What C says of the retry that is to be reviewed; from the mailbox. */
+function readPlan() {
+  return { retriesLeft: doubles[D.RETRIES_LEFT], delay: doubles[D.DELAY], elapsed: doubles[D.ITEM_ELAPSED] };
+}
+
+function tell(lane, outcome) {
+  ints[LANE] = lane.slot;
+  ints[LANE_GENERATION] = lane.generation;
+  ints[OUTCOME] = outcome;
+  STEP();
+}
+
+/** Plans another wait. @returns whether there is still something to decide */
+function plan(lane, outcome, delay, context) {
+  doubles[D.DELAY] = delay;
+  tell(lane, outcome);
+  if (ints[ACTION] !== ACTION_REVIEW) return false;
+  context.delay = doubles[D.DELAY];
+  return true;
+}
+
+function isOneOf(error, classes) {
+  return classes === undefined || classes.some((one) => error instanceof one);
+}
+
+/** Asks them all, and tells C, whose answer is in the mailbox when decided(lane) is called. */
+async function review(lane, decided) {
+  const { callbacks, delay: given } = lane.job.call.retry;
+  const { retryOn, retryIf, backoff, retryAfter, onRetry } = callbacks;
+  const { error } = lane;
+  const context = new RetryContext(lane.index, lane.attempt, lane, lane.plan);
+  lane.plan = null;
+  if (backoff !== undefined) context.delay = given; // no formula has a say
+  try {
+    const isAgreed = isOneOf(error, retryOn) && (retryIf === undefined || (await retryIf(error, context)));
+    if (lane.job === null) return;
+    if (!isAgreed) {
+      tell(lane, OUTCOME_REFUSED);
+      decided(lane);
+      return;
+    }
+    if (backoff !== undefined) {
+      const delay = options.wait('backoff', await backoff(error, context));
+      if (lane.job === null) return;
+      plan(lane, OUTCOME_WAIT, delay, context);
+    }
+    if (retryAfter !== undefined) {
+      const delay = options.wish(await retryAfter(error, context));
+      if (lane.job === null) return;
+      if (delay !== undefined && !plan(lane, OUTCOME_WISH, delay, context)) {
+        decided(lane);
+        return;
+      }
+    }
+    if (onRetry !== undefined) {
+      await onRetry(error, context);
+      if (lane.job === null) return;
+    }
+  } catch (thrown) {
+    lane.job?.abort(thrown);
+    return;
+  }
+  tell(lane, OUTCOME_RETRY);
+  decided(lane);
+}
+
+module.exports = { readPlan, review };

@@ -1,0 +1,76 @@
+/* A token bucket in integers (the leaky bucket as a meter, ITU-T I.371; the carried remainder is nghttp2's).
+ *
+ * In each nanosecond max / per tokens accrue. Whole ones go into `tokens`, the fraction stays in `carry`, so that no
+ * rate drifts, however often it is asked. A full bucket has no fraction: in any time t no more than burst + max * t /
+ * per tokens are taken, not one more. */
+#include "bucket.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define BURST_TIME (10 * SLUICE_MILLISECOND)
+#define BURST_MAX SLUICE_ITEM_MAX
+
+int sluice__bucket_valid(const struct sluice_rate *rate) {
+  if (rate->max == 0) return 1;
+  return rate->per != 0 && rate->per < SLUICE_NEVER && rate->max < SLUICE_NEVER && rate->burst <= BURST_MAX;
+}
+
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+  while (b != 0) {
+    uint64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/* What accrues in `time`, at most `most`; the fraction of a token goes to *carry, which comes in as what there was. */
+static uint64_t accrued(const struct sluice__bucket *bucket, uint64_t time, uint64_t most, uint64_t *carry) {
+  uint64_t whole = time / bucket->per;
+  if (whole != 0 && bucket->max > most / whole) return most;
+  uint64_t parts = time % bucket->per * bucket->max; /* < max * per */
+  uint64_t tokens = whole * bucket->max + (parts + *carry) / bucket->per;
+  *carry = (parts + *carry) % bucket->per;
+  return tokens < most ? tokens : most;
+}
+
+void sluice__bucket_init(struct sluice__bucket *bucket, const struct sluice_rate *rate) {
+  memset(bucket, 0, sizeof *bucket);
+  if (rate->max == 0) return;
+  uint64_t divisor = common_divisor(rate->max, rate->per);
+  bucket->max = rate->max / divisor;
+  bucket->per = rate->per / divisor;
+  assert(bucket->per != 0); /* a divisor of it is not above it */
+  if (bucket->max >= SLUICE_NEVER / bucket->per) {
+    bucket->per = bucket->per / bucket->max + (bucket->per % bucket->max != 0);
+    bucket->max = 1;
+  }
+  uint64_t carry = 0;
+  bucket->burst = rate->burst != 0 ? rate->burst : accrued(bucket, BURST_TIME, BURST_MAX, &carry);
+  if (bucket->burst == 0) bucket->burst = 1;
+  bucket->tokens = bucket->burst;
+}
+
+static void refill(struct sluice__bucket *bucket, uint64_t now) {
+  if (!bucket->is_begun) bucket->at = now;
+  bucket->is_begun = 1;
+  if (now <= bucket->at) return;
+  bucket->tokens += accrued(bucket, now - bucket->at, bucket->burst - bucket->tokens, &bucket->carry);
+  if (bucket->tokens == bucket->burst) bucket->carry = 0;
+  bucket->at = now;
+}
+
+int sluice__bucket_take(struct sluice__bucket *bucket, uint64_t now) {
+  if (bucket->max == 0) return 1;
+  refill(bucket, now);
+  if (bucket->tokens == 0) return 0;
+  bucket->tokens--;
+  return 1;
+}
+
+uint64_t sluice__bucket_ready_at(const struct sluice__bucket *bucket) {
+  if (bucket->max == 0 || bucket->tokens > 0) return bucket->at;
+  uint64_t missing = bucket->per - bucket->carry;
+  return bucket->at + missing / bucket->max + (missing % bucket->max != 0);
+}
