@@ -5,7 +5,7 @@
 
 const { ratio } = require('./table.js');
 
-const shown = ['map', 'map-policy', 'timeout', 'retry', 'settle', 'open-promises'];
+const shown = ['map', 'map-policy', 'http', 'timeout', 'retry', 'settle', 'open-promises'];
 const size = { width: 860, left: 230, right: 70, top: 64, bar: 16, group: 46 };
 
 const style = `

@@ -1,15 +1,20 @@
 'use strict';
 
 // How a row is measured. A row is data:
-//   { name, title, unit, note?, anchor?, n, rounds?, warmups?, least?, alone?, targets?, contestants }
+//   { name, title, unit, perSecond?, note?, anchor?, n, clock?, also?, rounds?, warmups?, least?, alone?, targets?, contestants }
 // and so is a contestant:
 //   { name, needs?, n?, run, prepare?, check?, reps? }   or   { name, needs?, n?, sample }
-// `run(n, prepared)` does the work on n items; its time divided by n is the sample. Where something else than time is
-// measured, `sample(n)` returns it. Contestants run in turn, A B C, C B A, A B C, ..., so that what disturbs the machine
+// `run(n, prepared)` does the work on n items; its time divided by n is the sample, in nanoseconds or as the row's own
+// `clock` counts. Where something else than time is measured, `sample(n)` returns it, or an array. What else is read off the same runs
+// stands in `also`, as { name, title, clock?, ... }: each is reported as a row of its own. Contestants run in turn, A B C, C B A, A B C, ..., so that what disturbs the machine
 // disturbs them all. Before each sample comes a full collection, then a tenth of the work untimed: V8 throws optimized code
 // away when the last object of a shape is collected, and a rival must not pay for our collecting.
 
 const turn = () => new Promise(setImmediate);
+const nanoseconds = () => Number(process.hrtime.bigint());
+
+/** The rows that one row's runs are reported as. */
+const facesOf = ({ also = [], ...row }) => [row, ...also.map((face) => ({ ...row, perSecond: undefined, ...face }))];
 
 function quantile(sorted, q) {
   const at = (sorted.length - 1) * q;
@@ -22,8 +27,9 @@ function summary(samples) {
   return { median: quantile(sorted, 0.5), low: quantile(sorted, 0.25), high: quantile(sorted, 0.75), min: sorted[0] };
 }
 
-async function sampleOf(contestant, n) {
-  if (contestant.sample) return contestant.sample(n);
+/** One value for each face of the row. */
+async function samplesOf(contestant, n, clocks) {
+  if (contestant.sample) return [await contestant.sample(n)].flat().slice(0, clocks.length);
   globalThis.gc?.();
   await turn();
   const warm = Math.ceil(n / 10);
@@ -31,9 +37,9 @@ async function sampleOf(contestant, n) {
   const reps = contestant.reps ?? 1;
   const prepared = await contestant.prepare?.(n);
   await turn();
-  const began = process.hrtime.bigint();
+  const began = clocks.map((clock) => clock());
   for (let i = 0; i < reps; i++) await contestant.run(n, prepared);
-  return Number(process.hrtime.bigint() - began) / (n * reps);
+  return clocks.map((clock, i) => (clock() - began[i]) / (n * reps));
 }
 
 async function checkOnce(contestant, n) {
@@ -48,12 +54,13 @@ async function measure(row, rivals, { rounds, scale, chosen, log }) {
     log(`checking ${contestant.name}`);
     await checkOnce(contestant, Math.min(contestant.n, 10_000));
   }
+  const clocks = facesOf(row).map(({ clock = nanoseconds }) => clock);
   const count = row.rounds ? Math.min(rounds, row.rounds) : rounds;
   for (let round = -(row.warmups ?? 1); round < count; round++) {
     for (const contestant of round % 2 === 0 ? field : field.toReversed()) {
       log(round < 0 ? `warm-up, ${contestant.name}` : `round ${round + 1} of ${count}, ${contestant.name}`);
-      const value = await sampleOf(contestant, contestant.n);
-      if (round >= 0) contestant.samples.push(value);
+      const values = await samplesOf(contestant, contestant.n, clocks);
+      if (round >= 0) values.forEach((value, face) => contestant.samples[face].push(value));
     }
   }
   return { field: field.map(({ name, n, samples }) => ({ name, n, samples })), absent };
@@ -68,14 +75,27 @@ function lineUp(row, rivals, scale, chosen) {
     const lacks = needs.filter((peer) => rivals[peer] === undefined);
     const missing = contestant.missing ?? (lacks.length > 0 ? `without ${lacks.join(', ')}` : undefined);
     if (missing) absent.push({ name, missing });
-    else field.push({ ...contestant, n: Math.max(row.least ?? 100, Math.round(n * scale)), samples: [] });
+    else
+      field.push({
+        ...contestant,
+        n: Math.max(row.least ?? 100, Math.round(n * scale)),
+        samples: facesOf(row).map(() => []),
+      });
   }
   return { field, absent };
 }
 
+/** What was measured, one report for each of the row's faces. */
+function reports(row, { field, absent }) {
+  return facesOf(row).map((face, i) => {
+    const seen = field.map(({ name, n, samples }) => ({ name, n, samples: samples[i] }));
+    return report(face, { field: seen, absent });
+  });
+}
+
 // A ratio is taken round by round against the anchor's sample of the same round; its median is what is reported.
 function report(row, { field, absent }) {
-  const { name, title, unit, note, anchor, targets = [] } = row;
+  const { name, title, unit, perSecond, note, anchor, targets = [] } = row;
   const samplesOf = (name) => field.find((contestant) => contestant.name === name)?.samples;
   const ratioOf = (samples, against) => summary(samples.map((value, round) => value / against[round]));
   const anchorSamples = samplesOf(anchor);
@@ -83,6 +103,7 @@ function report(row, { field, absent }) {
     name,
     title,
     unit,
+    perSecond,
     note,
     anchor,
     contestants: field.map(({ name, n, samples }) => ({
@@ -103,4 +124,4 @@ function report(row, { field, absent }) {
   };
 }
 
-module.exports = { measure, report, turn };
+module.exports = { measure, reports, facesOf, turn };

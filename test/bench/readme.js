@@ -4,13 +4,16 @@
 
 const fs = require('node:fs');
 const path = require('node:path');
-const { ratio } = require('./table.js');
+const { number, ratio } = require('./table.js');
 
 const README = path.join(__dirname, '../../README.md');
 const START = '<!-- bench: written by test/bench/readme.js -->';
 const END = '<!-- /bench -->';
 
-// row, what a reader calls it, and the peers worth a column of words
+const NET = ['hand-written, with net', 'AbortSignal.any and .timeout', 'p-map + p-retry + p-timeout'];
+const WITH_NET = { ours: 'sluice, with net', twin: 'twin, with net' };
+
+// row, what a reader calls it, the peers worth a column of words, and what we and the twin are called in it
 const ROWS = [
   [
     'map',
@@ -22,10 +25,30 @@ const ROWS = [
     'the same with timeout, retry, signal and progress',
     ['hand-written timers', 'effect', 'p-map + p-retry + p-timeout', 'p-map + cockatiel'],
   ],
+  ['http', 'real HTTP requests to a local server, 50 at a time', ['p-map']],
+  [
+    'http',
+    'the same with timeout, retry, progress and a signal for each request',
+    ['hand-written lanes, a signal each', ...NET],
+    WITH_NET,
+  ],
+  ['http-cpu', 'that in processor time of the client', ['hand-written lanes, a signal each', ...NET], WITH_NET],
   ['timeout', '`withTimeout` on a promise that settles at once', ['p-timeout', 'cockatiel']],
   ['retry', '`retry`, first attempt succeeds', ['async.retry', 'p-retry', 'cockatiel']],
   ['settle', '`allSettled`, 100k promises', []],
-  ['open', 'a million open timeouts, arm and cancel (deadlines alone)', []],
+  [
+    'open',
+    'a million open timeouts, arm and cancel (deadlines alone)',
+    [],
+    { ours: 'sluice in C', twin: 'twin deadlines' },
+  ],
+  ['open-bytes', 'memory of an open `withTimeout`, promise and all', ['p-timeout']],
+  [
+    'item-bytes',
+    'memory of an open item of `mapWithLimit`, with timeout, retry, signal and progress',
+    ['p-map', 'p-limit', 'p-map + p-retry + p-timeout'],
+    WITH_NET,
+  ],
 ];
 
 function cell(row, of) {
@@ -33,15 +56,18 @@ function cell(row, of) {
   return found?.ratio ? ratio(found.ratio.median) : '';
 }
 
-function line(results, [name, title, peers]) {
+function anchorOf({ anchor, unit, perSecond, contestants }) {
+  const { median } = contestants.find(({ name }) => name === anchor);
+  return `${anchor}: ${perSecond ? `${(1e6 / median).toFixed(0)} ${perSecond}` : `${number(median)} ${unit}`}`;
+}
+
+function line(results, [name, title, peers, { ours = 'sluice', twin = 'twin' } = {}]) {
   const row = results.rows.find((one) => one.name === name);
-  const target = row.targets.find(({ against }) => against === row.anchor);
+  const target = row.targets.find(({ of, against }) => of === ours && against === row.anchor);
   const named = peers.map((peer) => [peer, cell(row, peer)]).filter(([, value]) => value !== '');
-  const ours = name === 'open' ? 'sluice in C' : 'sluice';
-  const twin = name === 'open' ? 'twin deadlines' : 'twin';
   return [
     title,
-    row.anchor,
+    anchorOf(row),
     `**${cell(row, ours)}**`,
     target ? `${ratio(target.most)}` : '',
     cell(row, twin),
@@ -56,7 +82,7 @@ function tableOf(results) {
   const { node, ...rest } = versions;
   const list = Object.entries(rest).map(([name, version]) => `${name} ${version}`);
   return [
-    `Ratios of the median time per item, rivals interleaved in one process, Node ${node} (${machine.cpu}, ${machine.cores} cores):`,
+    `Ratios of the median time per item (or of what the row names), rivals interleaved in one process, Node ${node} (${machine.cpu}, ${machine.cores} cores):`,
     '',
     ...lines.map((cells) => `| ${cells.join(' | ')} |`),
     '',

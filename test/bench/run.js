@@ -9,7 +9,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { fork } = require('node:child_process');
 const { parseArgs } = require('node:util');
-const { measure, report } = require('./harness.js');
+const { measure, reports, facesOf } = require('./harness.js');
 const { loadRivals, versions, machine } = require('./rivals.js');
 const { printRow, printTargets } = require('./table.js');
 const { chart } = require('./chart.js');
@@ -33,9 +33,8 @@ const rounds = Number(options.rounds ?? (options.quick ? 2 : 11));
 const scale = options.quick ? 0.002 : 1;
 
 function allRows(rivals) {
-  return ['map', 'timeout', 'retry', 'settle', 'open', 'turns', 'scale'].flatMap((file) =>
-    require(`./rows/${file}.js`)(rivals),
-  );
+  const files = ['map', 'limits', 'http', 'timeout', 'retry', 'settle', 'open', 'items', 'turns', 'scale'];
+  return files.flatMap((file) => require(`./rows/${file}.js`)(rivals));
 }
 
 function progress(row) {
@@ -92,9 +91,9 @@ function write(file, text) {
 
 async function main() {
   const all = allRows(await loadRivals([]));
-  const rows = all.filter(({ name }) => !options.row || options.row.includes(name));
+  const rows = all.filter((row) => !options.row || facesOf(row).some(({ name }) => options.row.includes(name)));
   if (options.list || rows.length === 0) {
-    for (const { name, title } of all) console.log(`${name.padEnd(16)}${title}`);
+    for (const { name, title } of all.flatMap(facesOf)) console.log(`${name.padEnd(16)}${title}`);
     process.exitCode = options.list ? 0 : 1;
     return;
   }
@@ -109,8 +108,10 @@ async function main() {
     try {
       const { versions, ...measured } = await measureRow(row);
       if (!results.versions) printHeading((results.versions = versions), results.machine);
-      results.rows.push(report(row, measured));
-      printRow(results.rows.at(-1), options);
+      for (const reported of reports(row, measured)) {
+        results.rows.push(reported);
+        printRow(reported, options);
+      }
     } catch (error) {
       console.error(`\n${row.name}: ${error.message}`);
       process.exitCode = 1;

@@ -14,21 +14,28 @@ function printTable(rows) {
   }
 }
 
-function printRow({ name, title, unit, note, anchor, contestants, absent, targets }, { quick }) {
+function printRow({ name, title, unit, perSecond, note, anchor, contestants, absent, targets }, { quick }) {
   console.log(`\n${name}: ${title}`);
   const per = unit === 'ns' ? 'ns/item' : unit;
   const lines = contestants.map((it) => [
     it.name,
     number(it.median),
     `${number(it.low)} .. ${number(it.high)}`,
+    ...(perSecond ? [(1e6 / it.median).toFixed(0)] : []),
     count(it.n),
     ...(it.ratio ? [ratio(it.ratio.median), `${ratio(it.ratio.low)} .. ${ratio(it.ratio.high)}`] : ['', '']),
   ]);
   const against = anchor ? `x ${anchor}` : '';
-  printTable([
-    ['', per, 'middle half', 'items', against, 'middle half'].map((cell, i) => (i === 5 && !anchor ? '' : cell)),
-    ...lines,
-  ]);
+  const head = [
+    '',
+    per,
+    'middle half',
+    ...(perSecond ? [perSecond] : []),
+    'items',
+    against,
+    anchor ? 'middle half' : '',
+  ];
+  printTable([head, ...lines]);
   for (const { name, missing } of absent) console.log(`  ${name}: not measured, ${missing}`);
   if (note) console.log(`  (${note})`);
   for (const target of quick ? [] : targets) console.log(`  target: ${describe(target, unit)}`);
@@ -47,4 +54,4 @@ function printTargets(rows) {
   if (lines.length > 0) console.log(`\ntargets\n${lines.join('\n')}`);
 }
 
-module.exports = { printRow, printTargets, ratio };
+module.exports = { printRow, printTargets, number, ratio };

@@ -74,7 +74,7 @@ class Lane extends Deadline {
     this.job = null; // abandoned
     this.controller?.abort(error);
     if (attempt > job.retries) job.end(error);
-    else run(new Lane(job, item, index, attempt + 1)).then(job.resolve, job.reject);
+    else run(job.replace(this, new Lane(job, item, index, attempt + 1))).then(job.resolve, job.reject);
   }
 }
 
@@ -83,6 +83,7 @@ class Job {
     Object.assign(this, { items, mapper, timeout, signal, onProgress, resolve, reject });
     this.retries = retry.retries ?? retry;
     this.iterator = items[Symbol.iterator]();
+    this.lanes = [];
     this.results = discard ? undefined : new Array(items.length ?? 0);
     this.next = this.settled = this.reported = 0;
     this.isOver = false;
@@ -94,8 +95,12 @@ class Job {
       this.onProgress({ total: this.items.length, done: (this.reported = this.settled) });
     setImmediate(this.report).unref();
   }
+  replace(lane, other) {
+    return (this.lanes[this.lanes.indexOf(lane)] = other);
+  }
   end(error) {
     this.isOver = true;
+    for (const { controller } of error ? this.lanes : []) controller?.abort(error);
     this.signal?.removeEventListener('abort', this.onAbort);
     this.onProgress?.({ total: this.items.length, done: this.settled });
     if (error) this.reject(error);
@@ -137,7 +142,10 @@ async function run(lane) {
 function mapWithLimit(items, limit, mapper, options = {}) {
   return new Promise((resolve, reject) => {
     const job = new Job(items, mapper, options, resolve, reject);
-    for (let lane, i = 0; i < limit && job.take((lane = new Lane(job))); i++) run(lane).then(resolve, reject);
+    for (let lane, i = 0; i < limit && job.take((lane = new Lane(job))); i++) {
+      job.lanes.push(lane);
+      run(lane).then(resolve, reject);
+    }
     if (job.next === 0) job.end();
   });
 }

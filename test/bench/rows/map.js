@@ -5,33 +5,18 @@
 const assert = require('node:assert');
 const { Readable } = require('node:stream');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { bare, lanes, upTo } = require('../by-hand.js');
 
 const limit = 16;
 const ms = 5000;
 const retries = 2;
 const fewer = 'slow rivals get fewer items, which favours them: less to collect';
 
-const numbers = new Map();
-function upTo(n) {
-  if (!numbers.has(n))
-    numbers.set(
-      n,
-      Array.from({ length: n }, (_, i) => i),
-    );
-  return numbers.get(n);
-}
-
 const increment = async (x) => x + 1;
 
 function check(result, n) {
   assert.strictEqual(result.length, n);
   for (let i = 0; i < n; i++) assert.strictEqual(result[i], i + 1);
-}
-
-async function bare(items, mapper) {
-  const results = [];
-  for (let i = 0; i < items.length; i++) results.push(await mapper(items[i], i));
-  return results;
 }
 
 // The bare loop as one writes it grows its results by push, which is a quarter of its time; every map here that knows
@@ -42,20 +27,7 @@ async function bareAllocated(items, mapper) {
   return results;
 }
 
-async function lanes(items, mapper) {
-  const results = new Array(items.length);
-  let next = 0;
-  async function lane() {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await mapper(items[index], index);
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
-  return results;
-}
-
-// What one writes by hand: the lanes above, and around each attempt a race against a timer that is cleared.
+// What one writes by hand: lanes, and around each attempt a race against a timer that is cleared.
 function timedLanes(items, mapper, { signal, onProgress, delay = 1000 }) {
   let done = 0;
   async function attempts(item, index) {
@@ -79,7 +51,7 @@ function timedLanes(items, mapper, { signal, onProgress, delay = 1000 }) {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
-    lanes(items, attempts)
+    lanes(items, limit, attempts)
       .finally(() => signal.removeEventListener('abort', onAbort))
       .then(resolve, reject);
   });
@@ -102,7 +74,7 @@ function limitOnly({ sluice, twin, ...rivals }) {
     contestants: [
       contestant('bare await loop', [], (items) => bare(items, increment)),
       contestant('bare loop, no push', [], (items) => bareAllocated(items, increment)),
-      contestant('hand-written lanes', [], (items) => lanes(items, increment)),
+      contestant('hand-written lanes', [], (items) => lanes(items, limit, increment)),
       contestant('twin', [], (items) => twin.mapWithLimit(items, limit, increment)),
       contestant('sluice', ['sluice'], (items) => sluice.mapWithLimit(items, limit, increment)),
       contestant('async.mapLimit', ['async'], (items) => rivals.async.mapLimit(items, limit, increment)),

@@ -4,29 +4,38 @@
 
 const assert = require('node:assert');
 const { turn } = require('../harness.js');
+const { race } = require('../by-hand.js');
+const { heldBy } = require('../held.js');
 
 const ms = 60_000;
 
-async function timers(n) {
-  const open = new Array(n);
+// `look`, here and below, is for memory: called before anything is open, and when all are.
+
+async function timers(n, look) {
+  const open = new Array(n).fill(null);
+  look?.();
   for (let i = 0; i < n; i++) open[i] = setTimeout(assert.fail, ms);
   await turn();
+  look?.();
   for (let i = 0; i < n; i++) clearTimeout(open[i]);
 }
 
-async function twinDeadlines({ arm, disarm, Deadline }, n) {
-  const open = new Array(n);
+async function twinDeadlines({ arm, disarm, Deadline }, n, look) {
+  const open = new Array(n).fill(null);
+  look?.();
   for (let i = 0; i < n; i++) arm((open[i] = new Deadline()), ms);
   await turn();
+  look?.();
   for (let i = 0; i < n; i++) disarm(open[i]);
 }
 
 /** The same in C, without a promise each: one crossing to arm, one to cancel. */
-async function guards(n) {
+async function guards(n, look) {
   const { D, I, doubles, ints, operations } = require('../../../lib/engine');
   const { GUARD, RELEASE } = operations;
   const { LANE, LANE_GENERATION, FLAGS } = I;
   const [slots, generations] = [new Int32Array(n), new Int32Array(n)];
+  look?.();
   doubles[D.TIMEOUT] = ms;
   ints[FLAGS] = 0;
   for (let i = 0; i < n; i++) {
@@ -34,37 +43,25 @@ async function guards(n) {
     slots[i] = ints[LANE];
     generations[i] = ints[LANE_GENERATION];
   }
-  const used = require('../../../lib/engine').usage();
   await turn();
+  look?.();
   for (let i = 0; i < n; i++) {
     ints[LANE] = slots[i];
     ints[LANE_GENERATION] = generations[i];
     RELEASE();
   }
-  return { bytes: used.memory / used.lanes };
 }
 
-async function race(promise, ms) {
-  let timer;
-  try {
-    const expiry = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error('timed out')), ms);
-    });
-    return await Promise.race([promise, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function openPromises(withTimeout, n, whileOpen) {
-  const resolvers = new Array(n);
-  const results = new Array(n);
+async function openPromises(withTimeout, n, look) {
+  const resolvers = new Array(n).fill(null);
+  const results = new Array(n).fill(null);
+  look?.();
   for (let i = 0; i < n; i++) {
     const promise = new Promise((resolve) => (resolvers[i] = resolve));
     results[i] = withTimeout(promise, ms);
   }
   await turn();
-  whileOpen?.();
+  look?.();
   for (let i = 0; i < n; i++) resolvers[i](i);
   return Promise.all(results);
 }
@@ -74,24 +71,19 @@ function check(results, n) {
   results.forEach((value, i) => assert.strictEqual(value, i));
 }
 
-function memoryOf(work) {
-  return async (n) => {
-    const used = () => (globalThis.gc?.(), process.memoryUsage.rss());
-    const before = used();
-    let after;
-    await work(n, () => (after = used()));
-    return (after - before) / n;
-  };
-}
-
 module.exports = ({ sluice, twin, ...rivals }) => {
-  const native = sluice && guards;
+  const deadlines = [
+    { name: 'setTimeout + clearTimeout', run: timers },
+    { name: 'twin deadlines', run: (n, look) => twinDeadlines(twin, n, look) },
+    { name: 'sluice in C', needs: ['sluice'], run: guards },
+  ];
   const wrappers = [
     ['hand-written race', [], race],
     ['twin', [], twin.withTimeout],
     ['sluice', ['sluice'], (promise, ms) => sluice.withTimeout(promise, ms)],
     ['p-timeout', ['p-timeout'], (promise, milliseconds) => rivals['p-timeout'](promise, { milliseconds })],
   ];
+  const bytes = { unit: 'bytes', rounds: 1, warmups: 0, least: 10_000, alone: true };
   return [
     {
       name: 'open',
@@ -102,11 +94,7 @@ module.exports = ({ sluice, twin, ...rivals }) => {
       anchor: 'setTimeout + clearTimeout',
       note: 'deadlines alone, no promise',
       targets: [{ of: 'sluice in C', against: 'setTimeout + clearTimeout', most: 0.25 }],
-      contestants: [
-        { name: 'setTimeout + clearTimeout', run: timers },
-        { name: 'twin deadlines', run: (n) => twinDeadlines(twin, n) },
-        { name: 'sluice in C', run: native, missing: native ? undefined : 'no internal hook' },
-      ],
+      contestants: deadlines,
     },
     {
       name: 'open-promises',
@@ -124,18 +112,28 @@ module.exports = ({ sluice, twin, ...rivals }) => {
       })),
     },
     {
+      ...bytes,
+      name: 'deadline-bytes',
+      title: 'bytes per open timeout, the deadline alone',
+      n: 1e6,
+      anchor: 'setTimeout + clearTimeout',
+      note: 'heap of JavaScript and memory of C, which is taken in chunks: the target of 64 leaves one for the last',
+      targets: [{ of: 'sluice in C', most: 65 }],
+      contestants: deadlines.map(({ run, ...contestant }) => ({ ...contestant, sample: heldBy(run) })),
+    },
+    {
+      ...bytes,
       name: 'open-bytes',
-      title: 'resident bytes per open timeout, promise and all',
-      unit: 'bytes',
+      title: 'bytes per open timeout, promise and all',
       n: 2e5,
-      rounds: 1,
-      warmups: 0,
-      alone: true,
+      anchor: 'hand-written race',
+      note: 'heap of JavaScript and memory of C',
+      also: [{ name: 'open-resident', title: 'the same, resident in memory', note: undefined }],
       contestants: [
         ...[['pending promise alone', [], (promise) => promise], ...wrappers].map(([name, needs, withTimeout]) => ({
           name,
           needs,
-          sample: memoryOf((n, whileOpen) => openPromises(withTimeout, n, whileOpen)),
+          sample: heldBy((n, look) => openPromises(withTimeout, n, look)),
         })),
       ],
     },

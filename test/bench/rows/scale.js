@@ -1,43 +1,49 @@
 'use strict';
 
-// Size: 10M items against 100k per item, and resident memory while 10M items come from a generator and are dropped.
+// Size: 10k to 10M items, per item, and resident memory while 10M items come from a generator and are dropped.
 
 const assert = require('node:assert');
 const { Readable } = require('node:stream');
+const { bare, upTo } = require('../by-hand.js');
 
 const limit = 16;
 const increment = async (x) => x + 1;
 
-function lengths({ sluice, twin }) {
-  const items = new Map();
-  const upTo = (n) =>
-    items.get(n) ??
-    items
-      .set(
-        n,
-        Array.from({ length: n }, (_, i) => i),
-      )
-      .get(n);
+// size, name, and how often a sample goes through it
+const sizes = [
+  [1e4, '10k', 100],
+  [1e5, '100k', 20],
+  [1e6, '1M', 2],
+  [1e7, '10M', 1],
+];
+
+function lengths({ sluice, twin, ...rivals }) {
   const check = (result, n) => assert.strictEqual(result[n - 1], n);
-  const bare = async (items) => {
-    const results = [];
-    for (let i = 0; i < items.length; i++) results.push(await increment(items[i], i));
-    return results;
-  };
+  const pMap = (items) => rivals['p-map'](items, increment, { concurrency: limit });
   const contestants = [
     ['sluice', ['sluice'], (items) => sluice.mapWithLimit(items, limit, increment)],
     ['twin', [], (items) => twin.mapWithLimit(items, limit, increment)],
-    ['bare await loop', [], bare],
-  ].flatMap(([name, needs, map]) => [
-    { name: `${name}, 100k`, needs, check, n: 1e5, reps: 20, run: (n) => map(upTo(n)) },
-    { name: `${name}, 10M`, needs, check, n: 1e7, run: (n) => map(upTo(n)) },
-  ]);
+    ['bare await loop', [], (items) => bare(items, increment)],
+    ['p-map', ['p-map'], pMap, 1e6],
+  ].flatMap(([name, needs, map, most = Infinity]) =>
+    sizes
+      .filter(([n]) => n <= most)
+      .map(([n, size, reps]) => ({
+        name: `${name}, ${size}`,
+        needs,
+        check,
+        n,
+        reps: most < Infinity ? Math.ceil(reps / 4) : reps,
+        run: (n) => map(upTo(n)),
+      })),
+  );
   return {
     name: 'scale',
-    title: 'mapWithLimit, 10M items against 100k, per item',
+    title: 'mapWithLimit, 10k to 10M items, limit 16, per item',
     unit: 'ns',
     rounds: 3,
     anchor: 'bare await loop, 100k',
+    note: 'p-map up to 1M',
     targets: [{ of: 'sluice, 10M', against: 'sluice, 100k', most: 1.15 }],
     contestants,
   };

@@ -3,21 +3,10 @@
 // withTimeout on a promise that settles at once: what a timeout costs that never fires, by far the usual case.
 
 const assert = require('node:assert');
+const { race } = require('../by-hand.js');
 
 const ms = 5000;
 const work = async () => 1;
-
-async function race(promise, ms) {
-  let timer;
-  try {
-    const expiry = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error('timed out')), ms);
-    });
-    return await Promise.race([promise, expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
 
 function settleOnce(promise, ms) {
   return new Promise((resolve, reject) => {
