@@ -17,6 +17,7 @@ Options:
   -c, --concurrency N     requests at a time (default 16; own server 64)
   -t, --timeout MS        one attempt's time, headers and body (default 10000; own server 2000)
   -r, --retries N         further attempts after a failed one (default 3)
+      --rate N            attempts started per second, further ones too (default: no limit)
   -T, --total-timeout MS  the whole run's time (default: no limit)
   -o, --out FILE          where the rows go, - is standard output (default -; own server out/fetch-all.jsonl)
   -i, --input FILE        read URLs from FILE, - is standard input
@@ -34,6 +35,7 @@ const OPTIONS = {
   concurrency: { type: 'string', short: 'c' },
   timeout: { type: 'string', short: 't' },
   retries: { type: 'string', short: 'r' },
+  rate: { type: 'string' },
   'total-timeout': { type: 'string', short: 'T' },
   out: { type: 'string', short: 'o' },
   input: { type: 'string', short: 'i' },
@@ -79,6 +81,7 @@ function parse(argv) {
     timeout: number(values, 'timeout', { min: 1, fallback: ownWorld ? 2000 : 10_000 }),
     // Without a single retry the own server could not misbehave: every fault would be a failed URL.
     retries: number(values, 'retries', { min: ownWorld ? 1 : 0, integer: true, fallback: 3 }),
+    rate: number(values, 'rate', { min: 0.001 }),
     totalTimeout: number(values, 'total-timeout', { min: 1 }),
     seed: number(values, 'seed', {
       min: 0,

@@ -3,9 +3,9 @@
 // Fetches many URLs. One that cannot be fetched becomes a row that says so; it never ends the others.
 
 const { createHash } = require('node:crypto');
-const { allSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
+const { mapWithLimit, withTimeout } = require('../..');
 
-const BACKOFF = { delay: 100, backoff: 'exponential', maxDelay: 30_000, jitter: 'full' };
+const POLICY = { delay: 100, maxDelay: 30_000, retryAfter: ({ wait }) => wait }; // exponential, with full jitter
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 
 async function download(url, signal) {
@@ -13,8 +13,8 @@ async function download(url, signal) {
   if (!ok) {
     await body?.cancel();
     const wish = headers.get('retry-after'); // seconds or an HTTP date
-    const wait = Number(wish) * 1000 || Date.parse(wish) - Date.now() || 0;
-    if (!TRANSIENT.has(status) || wait > BACKOFF.maxDelay) return { status, error: `HTTP ${status}` };
+    const wait = Math.max(0, Number(wish) * 1000 || Date.parse(wish) - Date.now()) || undefined;
+    if (!TRANSIENT.has(status) || wait > POLICY.maxDelay) return { status, error: `HTTP ${status}` };
     throw Object.assign(new Error(`HTTP ${status}`), { status, wait });
   }
   const hash = createHash('sha256');
@@ -23,38 +23,38 @@ async function download(url, signal) {
     hash.update(chunk);
     bytes += chunk.length;
   }
-  return { status, bytes, sha256: hash.digest('hex') };
+  return { status, bytes, sha256: hash.digest('hex'), error: null };
 }
 
-async function fetchOne(url, { timeout, retries, onFailedAttempt }, signal) {
-  const row = { url, status: null, bytes: 0, sha256: null, attempts: 0, durationMs: 0, error: null };
-  const start = performance.now();
-  let wait = 0;
-  const attempt = async (ctx) => {
-    if (wait > 0) await sleep(wait, { signal }); // the server's wish, so no attempt's timeout runs
-    row.attempts = ctx.attempt;
-    const work = withTimeout((one) => download(url, one.signal), { timeout, signal });
-    const failed = (error) => {
-      ({ status: row.status = null, wait = 0 } = error);
-      if (!signal.aborted) onFailedAttempt(url, error);
-      throw error;
-    };
-    Object.assign(row, await work.catch(failed));
+async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, onRow, signal: stop, ...call }) {
+  const open = new Map(); // rows to hand in, at the latest when the call ends -> when their first attempt started
+  const broken = new AbortController(); // by what onRow rejects with
+  async function* rows() {
+    for await (const url of urls) {
+      const row = { url, status: null, bytes: 0, sha256: null, attempts: 0, durationMs: 0, error: 'not started' };
+      open.set(row, NaN);
+      yield row;
+    }
+  }
+  const handIn = async (row) => {
+    row.durationMs = Math.round((performance.now() - open.get(row)) * 10) / 10 || 0;
+    if (open.delete(row)) await onRow(row);
   };
-  const describe = ({ message, cause }) => (cause ? `${message}: ${cause.code ?? cause.message}` : message);
-  await retry(attempt, { ...BACKOFF, retries, signal }).catch((error) => (row.error = describe(error)));
-  return Object.assign(row, { durationMs: Math.round((performance.now() - start) * 10) / 10 });
-}
-
-async function fetchAll(urls, { concurrency, each, onRow, ...call }) {
-  const rows = new Set();
-  const one = (url, index, ctx) => {
-    const row = fetchOne(url, each, ctx.signal).then(onRow);
-    rows.add(row);
-    return row.then(() => rows.delete(row));
+  const one = async (row, _index, { attempt, signal }) => {
+    if (row.attempts++ === 0) open.set(row, performance.now());
+    try {
+      Object.assign(row, await withTimeout((ctx) => download(row.url, ctx.signal), { timeout, signal }));
+    } catch (error) {
+      const { status = null, message, cause } = error;
+      Object.assign(row, { status, error: cause ? `${message}: ${cause.code ?? cause.message}` : message });
+      if (!signal.aborted) onFailedAttempt(row.url, error);
+      if (!signal.aborted && attempt <= retries) throw error; // it is made again
+    }
+    await handIn(row).catch((error) => broken.abort(error)); // a slow disk holds the lane
   };
-  // However the call ends, everything that had started has handed in its row.
-  return mapWithLimit(urls, concurrency, one, { ...call, discard: true }).finally(() => allSettled(rows));
+  const ends = { signal: AbortSignal.any([stop, broken.signal]), stopOnError: false, drain: true };
+  const options = { ...call, ...ends, retry: { ...POLICY, retries }, discard: true };
+  return mapWithLimit(rows(), concurrency, one, options).finally(() => Promise.all([...open.keys()].map(handIn)));
 }
 
 module.exports = { fetchAll };

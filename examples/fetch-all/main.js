@@ -32,7 +32,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 
 /** Fetches `urls` into `rows`; resolves with the error that cut it short, or undefined. */
 async function fetchInto(rows, urls, options, { tally, onRow, onFailedAttempt }) {
-  const { concurrency, timeout, retries, totalTimeout } = options;
+  const { concurrency, timeout, retries, rate, totalTimeout } = options;
   const keep = (row) => {
     // Ctrl-C writes what is done, and a URL it cut off is not.
     if (signal.aborted && row.error !== null) return undefined;
@@ -40,11 +40,11 @@ async function fetchInto(rows, urls, options, { tally, onRow, onFailedAttempt })
     onRow(row);
     return rows.write(row);
   };
-  const progress = startProgress(tally, { rowsOnTerminal: rows.toStdout && process.stdout.isTTY });
-  const onProgress = progress.update;
-  const each = { timeout, retries, onFailedAttempt };
+  // The length of an array; a stream's end is not known before it comes.
+  const progress = startProgress(tally, { total: urls.length, rowsOnTerminal: rows.toStdout && process.stdout.isTTY });
+  const tellings = { onProgress: progress.update, onRow: keep, onFailedAttempt };
   try {
-    await fetchAll(urls, { concurrency, totalTimeout, signal, onProgress, onRow: keep, each });
+    await fetchAll(urls, { concurrency, timeout, retries, rate, totalTimeout, signal, ...tellings });
     return undefined;
   } catch (error) {
     if (error instanceof TimeoutError && Array.isArray(urls)) {
@@ -53,7 +53,8 @@ async function fetchInto(rows, urls, options, { tally, onRow, onFailedAttempt })
         await keep({ url, status: null, bytes: 0, sha256: null, attempts: 0, durationMs: 0, error: 'not started' });
       }
     }
-    return error;
+    // An AggregateError: each of these URLs has its row, but it waited for a further attempt that came too late.
+    return error instanceof AggregateError ? error.errors[0] : error;
   } finally {
     progress.stop();
   }

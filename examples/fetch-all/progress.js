@@ -6,7 +6,7 @@ const { Presets, SingleBar } = require('cli-progress');
 
 const LINE_EVERY_MS = 1000;
 
-function bar(tally) {
+function bar(tally, total) {
   const format =
     '{bar} {value}/{total} | {failed} failed, {retries} retries, {timeouts} timeouts | {duration_formatted}';
   const single = new SingleBar(
@@ -16,18 +16,18 @@ function bar(tally) {
   const numbers = () => ({ failed: tally.failed, retries: tally.retries, timeouts: tally.timeouts });
   single.start(0, 0, numbers());
   return {
-    update({ total, started, done }) {
-      single.setTotal(total ?? started); // a stream's end is not known before it comes
+    update({ started, done }) {
+      single.setTotal(total ?? started);
       single.update(done, numbers());
     },
     stop: () => single.stop(),
   };
 }
 
-function lines(tally) {
+function lines(tally, total) {
   let next = performance.now() + LINE_EVERY_MS;
   return {
-    update({ total, done }) {
+    update({ done }) {
       if (performance.now() < next) return;
       next = performance.now() + LINE_EVERY_MS;
       const { failed, retries, timeouts } = tally;
@@ -40,10 +40,10 @@ function lines(tally) {
 
 const none = { update() {}, stop() {} };
 
-/** `rowsOnTerminal`: the rows scroll by on the same terminal, a bar would tear them. */
-function startProgress(tally, { rowsOnTerminal }) {
+/** `total`: undefined where it is not known. `rowsOnTerminal`: rows scroll by on the same terminal, a bar would tear them. */
+function startProgress(tally, { total, rowsOnTerminal }) {
   if (rowsOnTerminal) return none;
-  return process.stderr.isTTY ? bar(tally) : lines(tally);
+  return process.stderr.isTTY ? bar(tally, total) : lines(tally, total);
 }
 
 module.exports = { startProgress };

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { createHash } = require('node:crypto');
-const { writeFileSync } = require('node:fs');
+const { existsSync, writeFileSync } = require('node:fs');
 const { parseRows, readRows, run, scratch, start } = require('./fetch-all');
 const { tinyServer } = require('./tiny-server');
 
@@ -12,6 +12,7 @@ const byUrl = (rows) => new Map(rows.map((row) => [row.url, row]));
 describe('example: fetch-all with given URLs', function () {
   this.timeout(20_000);
   const files = scratch();
+  let date;
   const big = Buffer.alloc(300_000, 'sluice');
   const server = tinyServer({
     '/a': (_, response) => response.end('alpha'),
@@ -22,6 +23,19 @@ describe('example: fetch-all with given URLs', function () {
     '/busy': (_, response) => response.writeHead(503).end(),
     '/later': (_, response, nth) =>
       nth === 1 ? response.writeHead(429, { 'retry-after': '1' }).end() : response.end('waited'),
+    '/at-a-date': (_, response, nth) => {
+      if (nth > 1) return response.end('waited');
+      date = new Date(Date.now() + 2000).toUTCString(); // whole seconds, so it is 1 to 2 s from now
+      return response.writeHead(503, { 'retry-after': date }).end();
+    },
+    '/in-the-past': (_, response, nth) =>
+      nth === 1 ? response.writeHead(503, { 'retry-after': new Date(0).toUTCString() }).end() : response.end('at once'),
+    '/nonsense': (_, response, nth) =>
+      nth === 1 ? response.writeHead(503, { 'retry-after': '-5 or so' }).end() : response.end('anyway'),
+    '/after-the-end': (_, response) => response.writeHead(503, { 'retry-after': '20' }).end(),
+    // Fails when the other one has, and is tried again after that.
+    '/soon-enough': (_, response, nth) =>
+      nth > 1 ? response.end('in time') : server.askedFor('/after-the-end').then(() => response.writeHead(503).end()),
     '/much-later': (_, response) => response.writeHead(503, { 'retry-after': '3600' }).end(),
     '/silent': () => {},
     '/silent-body': (_, response) => response.writeHead(200, { 'content-length': 10 }).write('half'),
@@ -111,6 +125,19 @@ describe('example: fetch-all with given URLs', function () {
     const [row] = parseRows(stdout);
     assert.equal(row.attempts, 2);
     assert.ok(row.durationMs >= 1000, `${row.durationMs}`);
+    const [first, second] = server.times('/later');
+    assert.ok(second - first >= 1000, `asked again after ${second - first} ms`);
+  });
+
+  it('waits until the date in Retry-After; one in the past, or no date at all, does no harm', async () => {
+    const { code, stdout } = await run(['/at-a-date', '/in-the-past', '/nonsense'].map(server.url));
+    assert.equal(code, 0);
+    assert.deepEqual(
+      parseRows(stdout).map(({ attempts }) => attempts),
+      [2, 2, 2],
+    );
+    const asked = performance.timeOrigin + server.times('/at-a-date')[1];
+    assert.ok(asked >= Date.parse(date) - 50, `asked again ${Date.parse(date) - asked} ms too soon`); // clocks drift apart
   });
 
   it('a stalled answer times out, in the head and in the body, and is tried again', async () => {
@@ -129,6 +156,19 @@ describe('example: fetch-all with given URLs', function () {
     assert.match(stderr, /│ timeouts +│ +5 │/);
   });
 
+  it('a wait that would outlast --total-timeout ends its URL, and not the others', async () => {
+    const urls = ['/soon-enough', '/after-the-end'].map(server.url);
+    const { code, stdout, stderr } = await run(['-T', '10000', ...urls]);
+    assert.equal(code, 1);
+    const rows = byUrl(parseRows(stdout));
+    const outcome = (url) => [rows.get(url).attempts, rows.get(url).status, rows.get(url).error];
+    assert.deepEqual(urls.map(outcome), [
+      [2, 200, null],
+      [1, 503, 'HTTP 503'],
+    ]);
+    assert.match(stderr, /fetch-all: timed out after 10000 ms in total/);
+  });
+
   it('--total-timeout ends the run; every URL has its row, those never started too', async () => {
     const { code, stdout } = await run(['-c', '1', '-T', '400', ...['/a', '/silent', '/b'].map(server.url)]);
     assert.equal(code, 1);
@@ -142,5 +182,21 @@ describe('example: fetch-all with given URLs', function () {
       ],
     );
     assert.deepEqual([rows[0].error, rows[2].error], [null, 'not started']);
+    assert.match(rows[1].error, /timed out after 400 ms in total/);
+  });
+
+  // Where there is no such device nothing else is always full.
+  (existsSync('/dev/full') ? it : it.skip)('rows that cannot be written end the run', async () => {
+    const { child, result } = start(['--concurrency', '2', '--out', '/dev/full', '-'], { stdin: null });
+    let isOver = false;
+    const over = result.then(() => (isOver = true));
+    child.stdin.write(`${server.url('/silent')}\n`); // is not waited for
+    while (!isOver) {
+      child.stdin.write(`${server.url('/a')}\n`);
+      await Promise.race([server.askedFor('/a', server.count('/a') + 1), over]);
+    }
+    const { code, stderr } = await result;
+    assert.equal(code, 1);
+    assert.match(stderr, /ENOSPC/);
   });
 });

@@ -13,7 +13,8 @@ describe('example: fetch-all, wrong usage', function () {
   it('--help explains every option and exits 0', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
-    for (const name of ['concurrency', 'timeout', 'retries', 'total-timeout', 'out', 'input', 'seed', 'files']) {
+    const names = ['concurrency', 'timeout', 'retries', 'rate', 'total-timeout', 'out', 'input', 'seed', 'files'];
+    for (const name of names) {
       assert.match(stdout, new RegExp(`--${name} `));
     }
   });
@@ -23,6 +24,7 @@ describe('example: fetch-all, wrong usage', function () {
     [['--concurrency', '1.5', 'http://127.0.0.1/'], /--concurrency must be an integer of at least 1, got '1.5'/],
     [['--timeout', 'soon', 'http://127.0.0.1/'], /--timeout must be a number of at least 1, got 'soon'/],
     [['--retries', '', 'http://127.0.0.1/'], /--retries must be an integer of at least 0, got ''/],
+    [['--rate', '0', 'http://127.0.0.1/'], /--rate must be a number of at least 0.001, got '0'/],
     [['--retries', '0'], /--retries must be an integer of at least 1, got '0'/],
     [['--seed', '4294967296'], /--seed must be an integer from 0 to 4294967295, got '4294967296'/],
     [['--seed', '1', 'http://127.0.0.1/'], /--seed is for the run without URLs/],
