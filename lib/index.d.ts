@@ -30,7 +30,7 @@ export interface Context {
    * How long this attempt may still take, in milliseconds, under the tightest of its timeouts: the number to hand to
    * whoever works for it, as a `Request-Timeout` header or a `statement_timeout`. Counted anew each time it is read: in
    * the turn of the event loop that the attempt started in, all of it; never below 0; 0 once the attempt is over.
-   * `Infinity` where nothing bounds it.
+   * `Infinity` where nothing bounds it, over or not.
    */
   readonly remaining: number;
 }
@@ -617,8 +617,9 @@ export class TimeoutError extends Error {
   /** The call's option `label`. */
   readonly label: string | undefined;
   /**
-   * The error of the item's last attempt that failed, where there was one. When the time of a whole call was over, only
-   * where it is the wait before a retry that would have outlasted it.
+   * With `scope: 'item'` the error of its last attempt that failed, where there was one. With `scope: 'total'` the last
+   * error where the wait before the next attempt would have outlasted it; with `stopOnError: false` the `AggregateError`
+   * of the items that had failed. With `scope: 'attempt'` there is none.
    */
   cause?: unknown;
 }

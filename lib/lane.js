@@ -440,9 +440,13 @@ async function run(lane, isFresh) {
       await parked(lane);
       lane.isPending = false;
     } else if (lane.action === ACTION_PULL) {
+      lane.isPending = true; // what it takes starts a few microtasks later
       await pull(lane);
+      lane.isPending = false;
     } else if (lane.action === ACTION_REVIEW) {
+      lane.isPending = true; // the same for a retry without a wait
       await review(lane, decided);
+      lane.isPending = false;
     } else {
       endedLate(lane); // if it was abandoned before it began
       await forever();

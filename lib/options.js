@@ -242,10 +242,15 @@ function ask(policy, key, value) {
   policy.callbacks[key] = value;
 }
 
+/** What `instanceof` takes: not an arrow function, which was meant as `retryIf`. */
+function isClass(value) {
+  return typeof value === 'function' && typeof value.prototype === 'object' && value.prototype !== null;
+}
+
 function classes(name, value, owner) {
   const list = Array.isArray(value) ? value : [value];
   for (const one of list) {
-    if (typeof one !== 'function') throw invalidType(nameOf(name, owner), 'an error class, or an array of them', one);
+    if (!isClass(one)) throw invalidType(nameOf(name, owner), 'an error class, or an array of them', one);
   }
   return [...list];
 }

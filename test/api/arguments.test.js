@@ -521,7 +521,7 @@ describe('arguments', () => {
   });
 
   it('retryOn: each element of an array is a class, or it is named', async () => {
-    for (const value of [1, null, undefined, 'Error', {}, [Error]]) {
+    for (const value of [1, null, undefined, 'Error', {}, [Error], () => true]) {
       for (const retryOn of [[value], [Error, value], value].slice(0, value === undefined ? 2 : 3)) {
         if (Array.isArray(retryOn) && retryOn[0] === Error && retryOn.length === 1) continue;
         const { log, ...rest } = world();
