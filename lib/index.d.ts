@@ -279,7 +279,8 @@ export interface MapOptions extends CommonOptions, TotalTimeoutOption, ProgressO
   retry?: number | RetryPolicy | undefined;
   /**
    * How fast attempts may start, retries included: a number of starts per second, > 0 (`Infinity` is no limit), or
-   * {@link RateOptions}. An item that waits for its start holds its place under `limit`.
+   * {@link RateOptions}. An item that waits for its start holds its place under `limit`. (An attempt at an item that is a
+   * promise starts with the wait for that.)
    * @defaultValue Infinity
    */
   rate?: number | RateOptions | undefined;
@@ -380,7 +381,7 @@ export interface MapSettledOptions extends Omit<MapOptions, 'stopOnError'> {}
  * @param limit - an integer >= 1, or `Infinity`
  * @param mapper - as in {@link mapWithLimit}, {@link skip} and {@link stop} included
  * @returns each one's outcome, in the order of the items: `{ status: 'fulfilled', value }` or
- *   `{ status: 'rejected', reason }`; with `discard: true` how many there were
+ *   `{ status: 'rejected', reason }`; with `discard: true` how many items have settled
  * @throws (as a rejection) `signal.reason`; what the source's iterator threw; what a callback of the options threw. Never
  *   an item's error.
  *

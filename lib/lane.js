@@ -219,6 +219,7 @@ function pullNow(lane) {
 function takeNext(lane) {
   const { job } = lane;
   const { iterator } = job;
+  const { isPending } = lane; // of a lane born in drain()
   let isDone;
   lane.isPending = job.isReading = true; // next() is user code, and may end the call
   try {
@@ -230,9 +231,11 @@ function takeNext(lane) {
     if (lane.job !== null) job.abort(error);
     return false;
   }
-  lane.isPending = job.isReading = false;
+  lane.isPending = isPending;
+  job.isReading = false;
   if (lane.job === null) {
     // next() has ended the call. Its item is nobody's.
+    job.isSourceOpen = false; // the job may drain, and close it in the end
     if (isDone) return false;
     markHandled(lane.item);
     closeIterator(iterator);

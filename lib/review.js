@@ -44,37 +44,48 @@ function isOneOf(error, classes) {
   return classes === undefined || classes.some((one) => error instanceof one);
 }
 
-/** Asks them all, and tells C, whose answer is in the mailbox when decided(lane) is called. */
+function has(lane, name) {
+  return lane.job.call.retry.callbacks[name] !== undefined;
+}
+
+function ask(lane, name, context) {
+  const callback = lane.job.call.retry.callbacks[name];
+  return callback(lane.error, context);
+}
+
+/**
+ * Asks them all, and tells C, whose answer is in the mailbox when decided(lane) is called. A callback may never answer:
+ * then the frame here holds the lane, which lets go, and the context.
+ */
 async function review(lane, decided) {
-  const { callbacks, delay: given } = lane.job.call.retry;
-  const { retryOn, retryIf, backoff, retryAfter, onRetry } = callbacks;
-  const { error } = lane;
   const context = new RetryContext(lane.index, lane.attempt, lane, lane.plan);
   lane.plan = null;
-  if (backoff !== undefined) context.delay = given; // no formula has a say
+  // Where a function says how long to wait no formula does: until it has, the plan is the option `delay`.
+  if (has(lane, 'backoff')) context.delay = lane.job.call.retry.delay;
   try {
-    const isAgreed = isOneOf(error, retryOn) && (retryIf === undefined || (await retryIf(error, context)));
+    const isRetryable = isOneOf(lane.error, lane.job.call.retry.callbacks.retryOn);
+    const isAgreed = isRetryable && (!has(lane, 'retryIf') || (await ask(lane, 'retryIf', context)));
     if (lane.job === null) return;
     if (!isAgreed) {
       tell(lane, OUTCOME_REFUSED);
       decided(lane);
       return;
     }
-    if (backoff !== undefined) {
-      const delay = options.wait('backoff', await backoff(error, context));
+    if (has(lane, 'backoff')) {
+      const delay = options.wait('backoff', await ask(lane, 'backoff', context));
       if (lane.job === null) return;
       plan(lane, OUTCOME_WAIT, delay, context);
     }
-    if (retryAfter !== undefined) {
-      const delay = options.wish(await retryAfter(error, context));
+    if (has(lane, 'retryAfter')) {
+      const delay = options.wish(await ask(lane, 'retryAfter', context));
       if (lane.job === null) return;
       if (delay !== undefined && !plan(lane, OUTCOME_WISH, delay, context)) {
         decided(lane);
         return;
       }
     }
-    if (onRetry !== undefined) {
-      await onRetry(error, context);
+    if (has(lane, 'onRetry')) {
+      await ask(lane, 'onRetry', context);
       if (lane.job === null) return;
     }
   } catch (thrown) {

@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { AsyncLocalStorage } = require('node:async_hooks');
 const timers = require('node:timers/promises');
 
-const { allSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
+const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, stop, withTimeout } = require('../..');
 const { I, ints, usage } = require('../../lib/engine');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
@@ -15,6 +15,7 @@ const WANTS_TURN = 2; // of the word WAITING
 const never = () => new Promise(() => {});
 const noop = () => {};
 const none = { jitter: 'none' };
+const slowly = { max: 1, per: 3, burst: 1 };
 
 /** What is tried on the virtual clock, where somebody else's context brings the time, and on the loop's own. */
 class RealTime {
@@ -99,6 +100,77 @@ describe('async context', () => {
     'mapper, after a yield, of an iterable': [
       (see) => mapWithLimit(Array(40).fill(0).values(), 3, see, { yieldAfter: 0 }),
       40,
+    ],
+    'mapper, after a wait for a token': [(see) => mapWithLimit([1, 2, 3], 3, see, { rate: slowly }), 3],
+    'mapper, after a wait for a token, of an iterable': [
+      (see) => mapWithLimit([1, 2, 3].values(), 3, see, { rate: slowly }),
+      3,
+    ],
+    'mapper, after a wait for a token, of an async iterable': [
+      (see) => mapWithLimit(asyncly([1, 2, 3]), 3, see, { rate: slowly }),
+      3,
+    ],
+    'mapper, retried after a wait for a token': [
+      (see) => mapWithLimit([1], 1, failingTwice(see), { rate: slowly, retry: { retries: 2, delay: 0 } }),
+      3,
+    ],
+    'mapper, after an abandoned attempt has ended': [
+      (see, time) => mapSettled([1, 2], 1, () => (see(), time.sleep(6)), { timeout: 2, maxAbandoned: 0 }),
+      2,
+    ],
+    'mapper, next items in the lane after an item timeout': [
+      (see) => mapSettled([1, 2, 3], 1, (item) => (see(), item === 3 ? item : never()), { itemTimeout: 2 }),
+      3,
+    ],
+    'mapper, next items in the lane after a failure': [
+      (see, time) => mapSettled([1, 2, 3], 1, () => (see(), time.sleep(1).then(() => Promise.reject(0)))),
+      3,
+    ],
+    'the callbacks of a retry policy': [(see) => mapWithLimit([1], 1, failingTwice(noop), { retry: asking(see) }), 8],
+    'the callbacks of a retry policy, after a timeout': [
+      (see) => rejection(mapWithLimit([1], 1, never, { timeout: 2, retry: asking(see) })),
+      8,
+    ],
+    "the callbacks of retry's policy": [(see) => retry((ctx) => failingTwice(noop)(0, 0, ctx), asking(see)), 8],
+    'execute, after a timeout': [
+      (see) => execute(({ attempt }) => (see(), attempt < 3 ? never() : 1), { retries: 2, delay: 1, timeout: 2 }),
+      3,
+    ],
+    "ctx.signal's listener, its item timed out": [
+      (see) => rejection(mapWithLimit([1], 1, listening(see), { itemTimeout: 2 })),
+      1,
+    ],
+    "ctx.signal's listener, the call drains": [
+      (see, time) =>
+        rejection(
+          mapWithLimit([1, 2], 2, (item, index, ctx) => (listening(see)(item, index, ctx), time.sleep(4)), {
+            drain: true,
+            totalTimeout: 2,
+          }),
+        ),
+      2,
+    ],
+    'onProgress, after a drain': [
+      (see, time) =>
+        rejection(
+          mapWithLimit([1], 1, () => time.sleep(5), {
+            drain: true,
+            totalTimeout: 2,
+            onProgress: once(({ done }) => done === 1, see),
+          }),
+        ),
+      1,
+    ],
+    "an iterator's next(), after a wait for a token": [
+      (see) => mapWithLimit(counting(see, Symbol.iterator), 1, noop, { rate: slowly }),
+      4,
+    ],
+    "an iterator's return(), on a stop": [
+      (see, time) => {
+        const items = { [Symbol.iterator]: () => ({ next: () => ({ done: false, value: 1 }), return: see }) };
+        return mapWithLimit(items, 1, () => time.sleep(1).then(() => stop));
+      },
+      1,
     ],
     'retry, positional': [(see) => retry((ctx) => failingTwice(see)(0, 0, ctx), 2, 1), 3],
     'retry, positional, at once': [(see) => retry((ctx) => failingTwice(see)(0, 0, ctx), 2, 0), 3],
@@ -218,6 +290,17 @@ describe('async context', () => {
     ],
   };
 
+  /** Two retries, each of which asks four times. */
+  function asking(see) {
+    return {
+      retries: 2,
+      retryIf: () => (see(), true),
+      backoff: () => (see(), 1),
+      retryAfter: async () => void see(),
+      onRetry: () => see(),
+    };
+  }
+
   function failingTwice(see) {
     return async (_item, _index, { attempt }) => {
       see();
@@ -335,6 +418,11 @@ describe('stack traces', () => {
       onProgress: noop,
     },
     'yieldAfter: 0': { yieldAfter: 0 },
+    rate: { rate: { max: 1, per: 2, burst: 1 } },
+    itemTimeout: { itemTimeout: 1000 },
+    drain: { drain: true, timeout: 1000 },
+    maxAbandoned: { maxAbandoned: 0, timeout: 1000 },
+    'retry with callbacks': { retry: { retries: 1, retryIf: () => true, backoff: () => 1, onRetry: noop } },
   };
   const raisers = { 'at once': raise, 'after an await': raiseLater, 'after a timer': raiseDeep };
   const sources = {
@@ -343,6 +431,11 @@ describe('stack traces', () => {
     'async iterable': asyncly,
     'array of promises': (items) => items.map((item) => Promise.resolve(item)),
   };
+
+  async function reasonOfLast(call) {
+    const outcomes = await call;
+    throw outcomes.at(-1).reason;
+  }
 
   const scenarios = {};
   for (const [given, policy] of Object.entries(options)) {
@@ -382,6 +475,24 @@ describe('stack traces', () => {
           },
           { timeout: 3, retry: { retries: 1, delay: 0 } },
         ),
+      [`mapper, in the lane after an item timeout, ${when}`]: (time) =>
+        reasonOfLast(mapSettled([0, 1], 1, (item) => (item === 0 ? never() : raiser(time)), { itemTimeout: 3 })),
+      [`mapper, after an abandoned attempt has ended, ${when}`]: (time) =>
+        reasonOfLast(
+          mapSettled([0, 1], 1, (item) => (item === 0 ? time.sleep(5) : raiser(time)), { timeout: 2, maxAbandoned: 0 }),
+        ),
+      [`mapSettled, ${when}`]: (time) => reasonOfLast(mapSettled([0, 1], 1, (item) => item && raiser(time))),
+      [`stopOnError: false, ${when}`]: async (time) => {
+        const call = mapWithLimit([0, 1], 1, (item) => item && raiser(time), { stopOnError: false });
+        try {
+          await call;
+        } catch ({ errors }) {
+          throw errors[0];
+        }
+      },
+      [`execute, ${when}`]: async (time) => {
+        throw (await execute(() => raiser(time), { retries: 1, delay: 1, onRetry: noop })).error;
+      },
       [`mapper, plain values before it, after a yield, ${when}`]: (time) =>
         mapWithLimit(Array(50).fill(0), 2, (_item, index) => (index === 49 ? raiser(time) : 0), { yieldAfter: 0 }),
       [`retry, positional, first attempt, ${when}`]: (time) => retry(() => raiser(time), 0, 1),
@@ -462,6 +573,12 @@ describe('re-entrancy', () => {
       mapWithLimit(asyncly([1, 2]), 1, async (item) => item),
       mapWithLimit([1], 1, never, { timeout: 2 }).catch(({ scope }) => scope),
       mapWithLimit([1], 1, never, { signal: controller.signal }).catch((reason) => reason),
+      mapSettled([1, 2], 1, (item) => (item === 1 ? Promise.reject('no') : item), { rate: 1000, drain: true }),
+      mapWithLimit([1, 2, 3], 1, (item) => (item === 2 ? stop : item), { itemTimeout: 50, maxAbandoned: 0 }),
+      execute(flaky, { retries: 2, delay: 1, retryIf: () => true }).then(({ success, attempts }) => [
+        success,
+        attempts,
+      ]),
       withTimeout(Promise.resolve('in time'), 50),
       withTimeout(never(), 3, 'fallback'),
       withTimeout(never, { timeout: 3, fallback: () => 'called', signal: new AbortController().signal }),
@@ -481,6 +598,12 @@ describe('re-entrancy', () => {
     [1, 2],
     'attempt',
     'enough',
+    [
+      { status: 'rejected', reason: 'no' },
+      { status: 'fulfilled', value: 2 },
+    ],
+    [1],
+    [true, 3],
     'in time',
     'fallback',
     'called',
@@ -542,6 +665,32 @@ describe('re-entrancy', () => {
     'a mapper, after a yield': (nested) => [
       mapWithLimit([0, 1, 2, 3], 2, (item) => (nested(), double(item)), { yieldAfter: 0 }),
       doubled,
+    ],
+    'a mapper, after a wait for a token': (nested) => [
+      mapWithLimit([0, 1, 2, 3], 2, (item) => (nested(), double(item)), { rate: slowly }),
+      doubled,
+    ],
+    'the callbacks of a retry policy': (nested) => [
+      mapWithLimit([0, 1, 2, 3], 2, retried(noop), {
+        retry: { retries: 1, retryIf: () => (nested(), true), backoff: () => (nested(), 1), onRetry: () => nested() },
+      }),
+      doubled,
+    ],
+    "ctx.signal's listener, the call drains": (nested) => [
+      mapWithLimit(
+        [0, 1],
+        2,
+        (_item, _index, { signal }) => {
+          signal.addEventListener('abort', nested);
+          return clock.sleep(4);
+        },
+        { totalTimeout: 2, drain: true },
+      ).catch(({ scope }) => scope),
+      'total',
+    ],
+    'return(), on a stop': (nested) => [
+      mapWithLimit(source(Symbol.iterator, nested, 'return'), 2, (item) => (item === 2 ? stop : item)),
+      [0, 1],
     ],
     onProgress: (nested) => [
       mapWithLimit([0, 1, 2, 3], 2, (item) => clock.sleep(1).then(() => double(item)), { onProgress: () => nested() }),

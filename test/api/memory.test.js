@@ -5,7 +5,7 @@
 const assert = require('node:assert/strict');
 const { getEventListeners } = require('node:events');
 
-const { allSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
+const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, stop, withTimeout } = require('../..');
 const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn } = require('../support/outcomes');
@@ -64,6 +64,88 @@ const scenarios = {
     open.resolve(late);
     await turn();
     return [];
+  },
+  'the outcomes of mapSettled, while the attempts of timed-out items still run': async (keep) => {
+    const open = [];
+    const mapper = (item) => {
+      if (item === 1) open.push(deferred());
+      return item === 1 ? open[0].promise : { big: Buffer.alloc(1000) };
+    };
+    const outcomes = await mapSettled([0, 1, 2], 2, mapper, { itemTimeout: 2 });
+    keep('outcomes', outcomes);
+    for (const outcome of outcomes) keep('outcome', outcome);
+    keep('value', outcomes[2].value);
+    return open;
+  },
+  'the outcomes of mapSettled on its total time, while its attempts still run': async (keep) => {
+    const open = [];
+    const mapper = (item) => {
+      if (item > 0) open.push(deferred());
+      return item > 0 ? open.at(-1).promise : { big: Buffer.alloc(1000) };
+    };
+    const outcomes = await mapSettled([0, 1, 2], 3, mapper, { totalTimeout: 2 });
+    keep('outcomes', outcomes);
+    keep('value', outcomes[0].value);
+    return open;
+  },
+  'what the abandoned attempts come to, of items that timed out and of a drain': async (keep) => {
+    const open = [deferred(), deferred(), deferred()];
+    const mapper = (item) => open[item].promise;
+    await mapSettled([0, 1], 2, mapper, { itemTimeout: 1, maxAbandoned: 1 });
+    await rejection(mapWithLimit([2], 1, mapper, { totalTimeout: 1, timeout: 3, drain: true }));
+    keep('mapper', mapper);
+    for (const { resolve } of open) {
+      const late = { late: true };
+      keep('late', late);
+      resolve(late);
+    }
+    await turn();
+    return [];
+  },
+  'the values, the items and the mapper of a call that has drained, while what timed out in it still runs': async (
+    keep,
+  ) => {
+    const open = deferred();
+    const items = [{ item: 0 }, { item: 1 }, { item: 2 }];
+    const mapper = ({ item }) => {
+      if (item === 1) return open.promise;
+      const value = { big: Buffer.alloc(1000) };
+      keep('value', value);
+      return item === 2 ? turn().then(() => Promise.reject('failed')) : value;
+    };
+    await rejection(mapWithLimit(items, 2, mapper, { drain: true, timeout: 20 }));
+    keep('mapper', mapper);
+    keep('items', items);
+    for (const item of items) keep('item', item);
+    return [open];
+  },
+  'the errors of a call that goes on after them, when it is over': async (keep) => {
+    const open = [deferred()];
+    const mapper = (item) => (item === 0 ? open[0].promise : Promise.reject({ item }));
+    // (An attempt that hangs keeps its own TimeoutError, for whoever asks for its signal late.)
+    const error = await rejection(mapWithLimit([0, 1, 2], 2, mapper, { timeout: 2, stopOnError: false }));
+    keep('error', error);
+    for (const one of error.errors.slice(1)) keep('one of its errors', one);
+    return open;
+  },
+  'a call that waits for an abandoned attempt, when it is aborted': async (keep) => {
+    const open = [deferred()];
+    const controller = new AbortController();
+    const mapper = () => open[0].promise;
+    const call = mapSettled([0, 1], 1, mapper, { timeout: 1, maxAbandoned: 0, signal: controller.signal });
+    setTimeout(() => controller.abort('over'), 5);
+    await rejection(call);
+    keep('mapper', mapper);
+    return open;
+  },
+  'the callbacks of a retry policy that never answer, when the call is over': async (keep) => {
+    const open = [deferred()];
+    const retryIf = () => open[0].promise;
+    const fn = () => Promise.reject('again');
+    await execute(fn, { retryIf, totalTimeout: 2 });
+    keep('retryIf', retryIf);
+    keep('fn', fn);
+    return open;
   },
   'the job of an async source that never answers': async (keep) => {
     const open = deferred();
@@ -209,6 +291,27 @@ if (process.argv[2] === 'child') {
       'mapWithLimit, its iterator threw': () =>
         mapWithLimit({ [Symbol.iterator]: () => ({ next: () => assert.fail() }) }, 2, noop, { timeout: 1000 }),
       'mapWithLimit, its yields': () => mapWithLimit(Array(50).fill(0), 4, noop, { yieldAfter: 0 }),
+      'mapSettled, with failures': (signal) =>
+        mapSettled([1, 2, 3], 2, () => Promise.reject(failure), { itemTimeout: 1000, retry: 1, signal }),
+      'mapSettled, timed out in total': (signal) => mapSettled([1, 2, 3], 2, never, { totalTimeout: 1, signal }),
+      'mapSettled, aborted': (signal) => mapSettled([1, 2, 3], 2, never, { signal, itemTimeout: 1000 }),
+      'mapWithLimit, its item timed out': (signal) => mapWithLimit([1, 2], 2, never, { itemTimeout: 1, signal }),
+      'mapWithLimit, aborted while it waits for a token': (signal) =>
+        mapWithLimit([1, 2, 3], 3, noop, { rate: 0.01, itemTimeout: 10_000, signal }),
+      'mapWithLimit, stopped while others wait for a token': () =>
+        mapWithLimit([1, 2, 3], 3, () => stop, { rate: 0.01, itemTimeout: 10_000 }),
+      'mapWithLimit, rejected while others wait for a token': () =>
+        mapWithLimit([1, 2, 3], 3, () => Promise.reject(failure), { rate: 0.01 }),
+      'mapWithLimit, aborted in a drain of what never ends, under its timeout': (signal) =>
+        mapWithLimit([1, 2], 2, never, { signal, drain: true, timeout: 5 }),
+      'mapWithLimit, its retryIf threw': () =>
+        mapWithLimit([1], 1, () => Promise.reject(1), { retry: { retries: 1, retryIf: () => assert.fail() } }),
+      'mapWithLimit, aborted while it waits for its retryIf': (signal) =>
+        mapWithLimit([1], 1, () => Promise.reject(1), { signal, retry: { retries: 1, retryIf: never } }),
+      'mapSettled, aborted while it waits for an abandoned attempt': (signal) =>
+        mapSettled([1, 2], 1, never, { timeout: 0, maxAbandoned: 0, signal }),
+      'execute, exhausted': (signal) => execute(() => Promise.reject(failure), { retries: 2, delay: 0, signal }),
+      'execute, aborted in a backoff': (signal) => execute(() => Promise.reject(failure), { delay: 10_000, signal }),
       'withTimeout, in time': (signal) => withTimeout(Promise.resolve(), { timeout: 1000, signal }),
       'withTimeout, too late': (signal) => withTimeout(never(), { timeout: 1, signal }),
       'withTimeout, aborted': (signal) => withTimeout(never(), { timeout: 1000, signal }),
@@ -238,7 +341,12 @@ if (process.argv[2] === 'child') {
     const ways = {
       mapWithLimit: (signal) => mapWithLimit([1], 1, () => turn(), { signal }),
       withTimeout: (signal) => withTimeout(() => turn(), { timeout: 1000, signal }),
+      mapSettled: (signal) => mapSettled([1], 1, () => turn(), { signal, itemTimeout: 10_000 }),
       retry: (signal) => retry(() => turn(), { signal }),
+      execute: async (signal) => {
+        const { success, error } = await execute(() => turn(), { signal });
+        if (!success) throw error;
+      },
       allSettled: (signal) => allSettled([turn()], { signal }),
       sleep: (signal) => sleep(1, { signal }),
     };

@@ -279,3 +279,172 @@ describe('model: order within one instant', () => {
     assert.deepEqual(flags(item(microtask()), item(microtask('reject'))), { ...open, ambiguousStarts: undefined });
   });
 });
+
+describe('model: a rate', () => {
+  it('starts with a full bucket, then a token at a time, in the order of asking', () => {
+    const items = [item(sync()), item(sync()), item(sync()), item(sync())];
+    const starts = [
+      [0, 0, 1],
+      [0, 1, 1],
+      [5, 2, 1],
+      [10, 3, 1],
+    ];
+    expectExactly({ items, rate: { max: 1, per: 5, burst: 2 }, discard: true }, starts, fulfilled(4, 10));
+    expectExactly({ items, rate: 200, discard: true }, starts, fulfilled(4, 10)); // two accrue in 10 ms
+  });
+
+  it('a retry takes a token; no attempt clock runs while it waits, the total does', () => {
+    const program = {
+      items: [item(timer(1, 'reject'), timer(2))],
+      retry: constant(1, 1),
+      rate: { max: 1, per: 10 },
+      timeout: 3,
+    };
+    const starts = [
+      [0, 0, 1],
+      [10, 0, 2],
+    ];
+    expectExactly(program, starts, fulfilled(['v0'], 12));
+    expectExactly({ ...program, totalTimeout: 9 }, [[0, 0, 1]], rejected(total, 9));
+  });
+
+  it('does not save up beyond its burst', () => {
+    const items = [item(timer(100)), item(sync()), item(sync()), item(sync())];
+    const times = runModel({ items, limit: 1, rate: { max: 1, per: 10, burst: 2 } }).starts.map(([time]) => time);
+    assert.deepEqual(times, [0, 100, 100, 110]);
+  });
+});
+
+describe('model: the time of an item', () => {
+  const itemTimeout = (index, attempt) => ({ timeout: 'item', index, attempt });
+
+  it('runs from its pull, through attempts and backoffs, and is not retried', () => {
+    const items = [item(timer(2)), item(timer(3, 'reject'), never)];
+    const starts = [
+      [0, 0, 1],
+      [2, 1, 1],
+      [6, 1, 2],
+    ];
+    const result = expectExactly(
+      { items, itemTimeout: 6, retry: constant(5, 1) },
+      starts,
+      rejected(itemTimeout(1, 2), 8),
+    );
+    assert.deepEqual(result.counts, { started: 2, done: 1, failed: 1, retried: 1, timedOut: 1 });
+  });
+
+  it('fails an item that waits for its first token as attempt 0, and one whose backoff would outlive it at once', () => {
+    const waiting = {
+      items: [item(never), item(sync())],
+      limit: 2,
+      rate: { max: 1, per: 50 },
+      itemTimeout: 9,
+      timeout: 20,
+    };
+    expectExactly(
+      { ...waiting, collect: 'errors' },
+      [[0, 0, 1]],
+      rejected({ aggregate: [itemTimeout(0, 1), itemTimeout(1, 0)] }, 9),
+    );
+    const outlived = { items: [item(timer(2, 'reject'))], itemTimeout: 4, retry: constant(1, 3) };
+    expectExactly(outlived, [[0, 0, 1]], rejected(itemTimeout(0, 1), 2));
+  });
+
+  it('on a tie: total before item before attempt', () => {
+    const scope = (program) => runModel({ items: [item(never)], limit: 1, ...program }).outcome.reason.timeout;
+    assert.equal(scope({ timeout: 5, itemTimeout: 5, totalTimeout: 5 }), 'total');
+    assert.equal(scope({ timeout: 5, itemTimeout: 5 }), 'item');
+    assert.equal(scope({ timeout: 5, itemTimeout: 6 }), 'attempt');
+  });
+});
+
+describe('model: failures that end nothing', () => {
+  const settled = [
+    { status: 'fulfilled', value: 'v0' },
+    { status: 'rejected', reason: 'e1.1' },
+  ];
+  const items = [item(timer(4)), item(timer(2, 'reject')), item(timer(1))];
+
+  it('outcomes: of each, in order; on the total time of all that an array holds', () => {
+    const outcomes = { items, limit: 2, collect: 'outcomes' };
+    const starts = [
+      [0, 0, 1],
+      [0, 1, 1],
+      [2, 2, 1],
+    ];
+    expectExactly(outcomes, starts, fulfilled([...settled, { status: 'fulfilled', value: 'v2' }], 4));
+    const rest = { status: 'rejected', reason: total };
+    expectExactly({ ...outcomes, limit: 1, totalTimeout: 3 }, [[0, 0, 1]], fulfilled([rest, rest, rest], 3));
+    expectExactly({ ...outcomes, limit: 1, totalTimeout: 3, source: 'iterable' }, [[0, 0, 1]], fulfilled([rest], 3));
+  });
+
+  it('errors: all of them, in order, when everything is over', () => {
+    const failing = [item(timer(4, 'reject')), ...items];
+    const starts = [
+      [0, 0, 1],
+      [0, 1, 1],
+      [4, 2, 1],
+      [4, 3, 1],
+    ];
+    const program = { items: failing, limit: 2, collect: 'errors' };
+    expectExactly(program, starts, rejected({ aggregate: ['e0.1', 'e2.1'] }, 6));
+  });
+});
+
+describe('model: the ends of a call', () => {
+  it('drain: settles when what runs has ended, or timed out; nothing starts', () => {
+    const items = [item(timer(2, 'reject')), item(timer(9)), item(sync())];
+    const starts = [
+      [0, 0, 1],
+      [0, 1, 1],
+    ];
+    const result = runModel({ items, limit: 2, drain: true });
+    assert.deepEqual([result.starts, result.outcome, result.decidedAt], [starts, rejected('e0.1', 9), 2]);
+    assert.deepEqual(result.counts, { started: 2, done: 1, failed: 1, retried: 0, timedOut: 0 });
+    assert.equal(runModel({ items, limit: 2, drain: true, timeout: 5 }).outcome.at, 5);
+    assert.deepEqual(runModel({ items, limit: 2, drain: true, abortAt: 1 }).outcome, rejected('abort', 9));
+    assert.equal(runModel({ items: [item(never)], limit: 1, drain: true, abortAt: 1 }).outcome.status, 'pending');
+  });
+
+  it('skip leaves an item out; stop ends it after what runs, and leaves out who waits for a token', () => {
+    const items = [item(sync('skip')), item(timer(1, 'stop')), item(timer(3)), item(sync())];
+    const starts = [
+      [0, 0, 1],
+      [0, 1, 1],
+      [0, 2, 1],
+    ];
+    expectExactly({ items, limit: 2 }, starts, fulfilled(['v2'], 3));
+    expectExactly({ items, limit: 4, rate: { max: 1, per: 50, burst: 3 } }, starts, fulfilled(['v2'], 3));
+  });
+
+  it('a stop among other microtasks leaves everything open', () => {
+    const items = [item(microtask('stop')), item(microtask()), item(never)];
+    assert.equal(runModel({ items, limit: 2 }).unordered, true);
+  });
+});
+
+describe('model: abandoned attempts and callbacks', () => {
+  it('a start waits while too many still run, until one has ended', () => {
+    const items = [item(timer(9)), item(sync())];
+    const starts = [
+      [0, 0, 1],
+      [9, 1, 1],
+    ];
+    const program = { items, timeout: 2, maxAbandoned: 0, collect: 'outcomes', discard: true };
+    expectExactly(program, starts, fulfilled(2, 9));
+    const unbounded = runModel({ ...program, limit: 1, maxAbandoned: 1 });
+    assert.deepEqual(unbounded.starts[1], [2, 1, 1]);
+  });
+
+  it('what the callbacks of a policy say, by attempt', () => {
+    const always = [item(sync('reject'))];
+    const times = (more) =>
+      runModel({ items: always, limit: 1, retry: { ...constant(3, 5), ...more } }).starts.map(([time]) => time);
+    assert.deepEqual(times({ backoff: [1, 2, 3] }), [0, 1, 3, 6]);
+    assert.deepEqual(times({ backoff: [1, 20, 3], maxDelay: 4 }), [0, 1, 5, 8]);
+    assert.deepEqual(times({ retryIf: [true, false] }), [0, 5]);
+    assert.deepEqual(times({ retryAfter: [7, undefined, 9] }), [0, 7, 12, 21]);
+    assert.deepEqual(times({ retryAfter: [7, 9], maxDelay: 8 }), [0, 7]); // more than the longest: the item fails
+    assert.equal(runModel({ items: [item(sync('permanent'))], limit: 1, retry: constant(3, 5) }).outcome.at, 0);
+  });
+});

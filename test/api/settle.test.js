@@ -118,7 +118,7 @@ describe('allSettled', () => {
         assert.deepEqual(ours, theirs);
         assert.ok(ours.every((one, i) => Object.keys(one).join() === Object.keys(theirs[i]).join()));
       });
-      await fc.assert(property, { numRuns: 100 });
+      await fc.assert(property, { numRuns: 400 });
     });
 
     it(`${name}: an empty iterable is an empty array`, async () => {

@@ -12,6 +12,7 @@ const binding = require('../../lib/engine');
 const { D, I, doubles, ints, drain, operations } = require('../../lib/engine');
 
 const MS = 1e6;
+const LATEST = 2 ** 62; // nanoseconds: what is due later is due never, as the mailbox takes no such time
 
 class VirtualClock {
   constructor(seed = 1) {
@@ -22,10 +23,20 @@ class VirtualClock {
   /** A fresh engine, at time 0. The record of the former one is gone. */
   reset() {
     binding.rehearse(BigInt(this.seed));
-    this.now = 0; // milliseconds
+    this.now = 0;
     this.isWarm = false;
     this.timers = []; // in the order of (due, arming)
     this.late = []; // the same
+  }
+
+  /** In milliseconds. Who asks the engine for the time, or for what is left of it, is told by this word. */
+  get now() {
+    return this.ms;
+  }
+
+  set now(ms) {
+    this.ms = ms;
+    doubles[D.NOW] = Math.round(ms * MS);
   }
 
   /** Back to the loop's own time. */
@@ -98,7 +109,8 @@ class VirtualClock {
   /** The next instant at which anything is due, in milliseconds. */
   get next() {
     this.tell('TURN_END');
-    return Math.min(dueOf(this.timers), dueOf(this.late), doubles[D.NEXT_EXPIRY] / MS);
+    const expiry = doubles[D.NEXT_EXPIRY] < LATEST ? doubles[D.NEXT_EXPIRY] / MS : Infinity;
+    return Math.min(dueOf(this.timers), dueOf(this.late), expiry);
   }
 
   /** Moves on by `ms`, instant by instant. */
