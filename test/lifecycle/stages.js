@@ -46,6 +46,16 @@ const outside = {
   'retry in backoff': openDeadline(({ retry }, unref) =>
     retry(() => Promise.reject(new Error('again')), { retries: 3, delay: HOUR, maxDelay: HOUR, jitter: 'none', unref }),
   ),
+  'waiting for a token of a rate': openDeadline(({ mapWithLimit }, unref) =>
+    mapWithLimit([1, 2], 2, never, { rate: { max: 1, per: HOUR }, itemTimeout: 2 * HOUR, unref }),
+  ),
+  'a drain that lasts': openDeadline(({ mapWithLimit }, unref) =>
+    mapWithLimit([1, 2], 2, (item) => (item === 1 ? Promise.reject(new Error('first')) : never()), {
+      timeout: HOUR,
+      drain: true,
+      unref,
+    }),
+  ),
   'deadlines armed in this very turn': (act, unref) => {
     const { mapWithLimit, sleep, withTimeout } = library();
     withTimeout(never(), { timeout: HOUR, unref });
