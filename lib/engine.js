@@ -14,6 +14,18 @@ const ints = new Int32Array(memory);
 const doubles = new Float64Array(memory);
 const { operations, ...forTests } = binding.attach(memory, drain);
 
+// The words without the grants: the answer of the latest operation.
+const words = new Int32Array(memory, 0, grants.jobs);
+
+/** Where user code may run before an answer is read: what keepAnswer() returned, putBack() makes the answer again. */
+function keepAnswer() {
+  return words.slice();
+}
+
+function putBack(answer) {
+  words.set(answer);
+}
+
 // Who is told when time brings something, by the number C knows them by. Lanes are listed only while C holds a deadline
 // or a parked entry for them, so that nothing here keeps alive what nobody waits for.
 const lanes = [];
@@ -68,6 +80,14 @@ function grantWordOfLane(slot) {
   return slot < grants.laneCount ? grants.lanes + slot : -1;
 }
 
+/** Tells C what became of a lane's attempt or pull; the answer is in the mailbox. */
+function step(lane, outcome) {
+  ints[LANE] = lane.slot;
+  ints[I.LANE_GENERATION] = lane.generation;
+  ints[I.OUTCOME] = outcome;
+  operations.STEP();
+}
+
 /** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
 function failure() {
   const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
@@ -88,6 +108,9 @@ module.exports = {
   grantWordOfJob,
   grantWordOfLane,
   failure,
+  step,
+  keepAnswer,
+  putBack,
   drain,
   ...forTests,
 };

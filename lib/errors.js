@@ -73,7 +73,16 @@ function outOfRange(name, expected, received) {
   return error;
 }
 
+/** Of any value, whatever its getters do. */
 function describe(value) {
+  try {
+    return describePlain(value);
+  } catch {
+    return `type ${typeof value}`;
+  }
+}
+
+function describePlain(value) {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;
   if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`;

@@ -30,7 +30,7 @@ export interface Context {
    * How long this attempt may still take, in milliseconds, under the tightest of its timeouts: the number to hand to
    * whoever works for it, as a `Request-Timeout` header or a `statement_timeout`. Counted anew each time it is read: in
    * the turn of the event loop that the attempt started in, all of it; never below 0; 0 once the attempt is over.
-   * `Infinity` where nothing bounds it, over or not.
+   * `Infinity` where nothing bounds it (which it may stay in `retry` and `withTimeout`).
    */
   readonly remaining: number;
 }

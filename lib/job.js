@@ -5,8 +5,9 @@
 
 const { abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
+const { keepAnswer, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
-const { Lane, accept, read, rejected, run, tell } = require('./lane');
+const { Lane, accept, read, rejected, run } = require('./lane');
 const { listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
 const { closeIterator } = require('./source');
 const { resourceHere } = require('./resource');
@@ -40,12 +41,12 @@ class Job {
     this.pulled = 0; // of an array
     this.isSourceOpen = false;
     this.isReading = false; // the source's next() is on the stack
-    this.total = source.total;
     this.results = null;
     this.resultCount = 0;
     this.errors = null; // of failed items, where they are kept for the end
     this.leftOut = 0; // items for which the mapper returned `skip` or `stop`
     this.isStopped = false;
+    this.stoppedAt = 0; // how many items had been taken then
     this.drained = null; // how the call ends once no attempt runs any more: { error } or { value }
     this.lanes = [];
     this.slot = -1;
@@ -81,29 +82,37 @@ class Job {
       return;
     }
     this.isOpen = true;
-    if (action !== ACTION_DONE && action !== ACTION_FAIL) {
-      this.slot = ints[JOB];
-      this.generation = ints[JOB_GENERATION];
-      this.grantWord = grantWordOfJob(this.slot);
+    if (action === ACTION_DONE || action === ACTION_FAIL) {
+      if (!call.discard) this.makeResults();
+      if (action === ACTION_DONE) this.finish();
+      else this.failTotal(0, 0);
+      source.prepare?.();
+      return;
     }
+    this.slot = ints[JOB];
+    this.generation = ints[JOB_GENERATION];
+    this.grantWord = grantWordOfJob(this.slot);
+    try {
+      this.prepare(source);
+      this.start(false);
+    } catch (error) {
+      this.abort(error); // a getter of a signal or an item; what is open must not stay so
+    }
+  }
+
+  /** Everything up to the first lane. Much of it is user code, which may abort the call. */
+  prepare(source) {
+    const { call } = this;
     // The engine's clock runs since OPEN: what a million items cost here counts before the loop gets its turn.
     source.prepare?.();
     if (!call.discard) this.makeResults();
-    if (action === ACTION_DONE) {
-      this.finish();
-      return;
-    }
-    if (action === ACTION_FAIL) {
-      this.failTotal(0, 0);
-      return;
-    }
     const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined;
     if (isTold) jobs[this.slot] = this;
     const isUserCodeWoken = this.items === null || this.isPulled;
     if (isTold || this.isTimed || call.signal !== undefined || isUserCodeWoken) this.resource = resourceHere();
     // Lanes that can be abandoned while there are results to come are tied to a link, which is cut: see lane.js.
     const goesOn = call.retry.retries > 0 || this.isCollecting || call.drains;
-    if ((this.isTimed && goesOn) || (this.collects && call.totalTimeout !== Infinity)) {
+    if ((this.isTimed && goesOn) || (this.collects && call.totalTimeout !== Infinity) || this.isAsync) {
       this.link = { resolve: null, reject: null };
       listen(promiseFor(this.link), this.resolve, this.reject);
     }
@@ -115,25 +124,20 @@ class Job {
       }
       this.membership = signals.join(call.signal, this);
     }
-    if (this.items === null && !this.openSource(source)) return;
-    this.start(false);
+    if (this.items === null) this.openSource(source);
   }
 
   openSource(source) {
-    try {
-      this.iterator = source.open();
-      this.isSourceOpen = true;
-    } catch (error) {
-      this.abort(error);
-    }
-    if (this.isOpen) return true;
-    this.stop([], undefined); // opening it is user code, and has aborted the signal
+    this.iterator = source.open();
+    this.isSourceOpen = true;
+    if (this.isOpen) return;
+    this.closeSource(); // opening it is user code, and has aborted the signal
     this.iterator = null;
-    return false;
   }
 
   /** Starts lanes for as long as C has use for another one. `isFresh`: in drain(), see lane.js. */
   start(isFresh) {
+    if (!this.isOpen) return;
     const { failure: past } = this.call;
     while (this.isOpen) {
       ints[JOB] = this.slot;
@@ -161,9 +165,10 @@ class Job {
     listen(promise, target.resolve, target.reject);
   }
 
+  /** Of what drain() was answered. Hooks of node:async_hooks run in between, and may use the mailbox. */
   runInContext(callback, ...args) {
     if (this.resource === null) callback(...args);
-    else this.resource.runInAsyncScope(callback, undefined, ...args);
+    else this.resource.runInAsyncScope(withAnswer, undefined, keepAnswer(), callback, args);
   }
 
   makeResults() {
@@ -205,7 +210,7 @@ class Job {
     ints[JOB] = this.slot;
     ints[JOB_GENERATION] = this.generation;
     COUNT();
-    this.total = doubles[D.STARTED];
+    this.stoppedAt = doubles[D.STARTED];
     this.isStopped = true;
   }
 
@@ -296,7 +301,7 @@ class Job {
     for (const lane of all) if (lane.action !== ACTION_START) this.letGo(lane);
     for (const lane of all) {
       if (lane.action !== ACTION_START || !lane.isPending) continue;
-      tell(lane, OUTCOME_REJECTED); // its mapper is not called any more, so there is nothing to wait for
+      step(lane, OUTCOME_REJECTED); // its mapper is not called any more, so there is nothing to wait for
       accept(lane);
     }
     this.stop(all, reason);
@@ -330,7 +335,8 @@ class Job {
     const running = this.lanes;
     const counts = isDraining ? readCounts() : this.close();
     const { results } = this;
-    const count = results === null ? 0 : (this.total ?? counts.started);
+    const count = results === null ? 0 : (this.totalOf(counts) ?? counts.started);
+    if (results !== null) results.length = count; // the array may have shrunk
     for (let i = 0; i < count; i++) results[i] ??= { status: 'rejected', reason: error };
     const value = this.valueOf(counts);
     if (isDraining) {
@@ -401,7 +407,14 @@ class Job {
   }
 
   describe(counts) {
-    return { total: this.total ?? (this.isSourceOpen ? undefined : counts.started), ...counts };
+    return { total: this.totalOf(counts), ...counts };
+  }
+
+  /** An array may grow and shrink while it is read. */
+  totalOf({ started }) {
+    if (this.isStopped) return this.stoppedAt;
+    if (this.items !== null) return Math.max(started, this.items.length);
+    return this.isSourceOpen ? undefined : started;
   }
 }
 
@@ -430,6 +443,11 @@ function drop(lane) {
   lane.action = ACTION_REST;
   lane.item = undefined;
   lane.error = undefined;
+}
+
+function withAnswer(answer, callback, args) {
+  putBack(answer);
+  callback(...args);
 }
 
 function endOnTotal(job, error) {

@@ -23,7 +23,7 @@
 
 const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
-const { I, D, enums, ints, doubles, operations, lanes, grantWordOfLane, failure } = require('./engine');
+const { I, D, enums, ints, doubles, operations, lanes, grantWordOfLane, failure, step } = require('./engine');
 const { isPermanent, unwrap } = require('./errors');
 const { readPlan, review } = require('./review');
 const { closeIterator, nextOf } = require('./source');
@@ -192,8 +192,7 @@ function read(lane) {
     if (!job.isAsync && !job.isPulled && takeNext(lane)) job.makeRoom(lane.index);
   } else if (!job.isPulled) {
     if (lane.index < job.items.length) {
-      lane.item = job.items[lane.index];
-      if (lane.index >= job.resultCount) job.makeRoom(lane.index);
+      if (takeElement(lane, lane.index) && lane.index >= job.resultCount) job.makeRoom(lane.index);
     } else {
       answer(lane, OUTCOME_EXHAUSTED);
     }
@@ -206,13 +205,26 @@ function pullNow(lane) {
   if (job.items === null) {
     if (!takeNext(lane)) return;
   } else if (job.pulled < job.items.length) {
-    lane.item = job.items[job.pulled++];
+    if (!takeElement(lane, job.pulled++)) return;
   } else {
     answer(lane, OUTCOME_EXHAUSTED);
     return;
   }
   answer(lane, OUTCOME_PULLED);
   if (lane.job !== null) job.makeRoom(lane.index);
+}
+
+/** Of an array, where a getter may stand. @returns whether the lane has it, and still wants it */
+function takeElement(lane, index) {
+  const { job } = lane;
+  try {
+    lane.item = job.items[index];
+  } catch (error) {
+    lane.isPending = true; // its mapper is not called
+    job.abort(error);
+    return false;
+  }
+  return lane.job !== null;
 }
 
 /** Asks the iterator. @returns whether there was an item, and the lane still wants it */
@@ -281,15 +293,8 @@ async function pull(lane) {
 
 /** Tells C, and obeys. */
 function answer(lane, outcome) {
-  tell(lane, outcome);
+  step(lane, outcome);
   accept(lane);
-}
-
-function tell(lane, outcome) {
-  ints[LANE] = lane.slot;
-  ints[LANE_GENERATION] = lane.generation;
-  ints[OUTCOME] = outcome;
-  STEP();
 }
 
 function fulfilled(lane, value) {
@@ -331,7 +336,7 @@ function leaveOut(lane, symbol) {
   job.leaveOut(lane.index);
   if (symbol === stop) {
     job.noteStop();
-    tell(lane, OUTCOME_STOPPED);
+    step(lane, OUTCOME_STOPPED);
     job.dropIdle();
     accept(lane);
     job.closeSource();
@@ -349,7 +354,7 @@ function rejected(lane, error) {
   const isFinal = lane.isRefused || isPermanent(error);
   const reason = isFinal && !lane.isRefused ? unwrap(error) : error;
   lane.isRefused = false;
-  tell(lane, isFinal ? OUTCOME_REFUSED : OUTCOME_REJECTED);
+  step(lane, isFinal ? OUTCOME_REFUSED : OUTCOME_REJECTED);
   failed(lane, reason);
   read(lane);
 }
@@ -399,10 +404,23 @@ function begin(lane) {
   const context = new Context(index, lane.attempt, lane);
   lane.controller = null;
   try {
-    if (mayBeThenable(item) && typeof item.then === 'function') return beginWith(lane, item, context);
+    if (mayBeThenable(item)) {
+      if (isThenable(lane, item)) return beginWith(lane, item, context);
+      if (lane.job === null) return undefined; // asking has ended the call
+    }
     return isAttempt ? mapper(context) : mapper(item, index, context);
   } catch (error) {
     return Promise.reject(error);
+  }
+}
+
+/** Asking may run a getter; one that throws is an element that is rejected. */
+function isThenable(lane, item) {
+  try {
+    return typeof item.then === 'function';
+  } catch (error) {
+    lane.isRefused = true;
+    throw error;
   }
 }
 
@@ -463,4 +481,4 @@ function parked(lane) {
   });
 }
 
-module.exports = { Lane, accept, read, rejected, run, tell };
+module.exports = { Lane, accept, read, rejected, run };

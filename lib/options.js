@@ -29,6 +29,9 @@ const RETRY_KEYS = new Set([
 const RATE_KEYS = new Set(['max', 'per', 'burst']);
 const COMMON_KEYS = new Set(['totalTimeout', 'signal', 'unref', 'label']);
 
+// Any wait grows beyond all bounds with it, and C computes with no more.
+const FACTOR_MAX = 1e300;
+
 class RetryPolicy {
   constructor(retries, delay, backoff, factor, maxDelay, jitter) {
     this.retries = retries;
@@ -119,7 +122,7 @@ const isLimit = (value) => value >= 1 && (Number.isInteger(value) || value === I
 const isBurst = (value) => Number.isInteger(value) && value >= 1;
 const isPositive = (value) => value > 0;
 const isFinitePositive = (value) => value > 0 && value < Infinity;
-const isFactor = (value) => value >= 1 && value < 1e300;
+const isFactor = (value) => value >= 1 && value < Infinity;
 const isNumber = (value) => !Number.isNaN(value);
 
 /** A timeout in milliseconds; Infinity is never. */
@@ -215,8 +218,8 @@ function absent(name, value) {
  * Hands each option that is there to read(target, key, value, owner), in a single pass; `undefined` is absent. An option
  * that is not among the known ones is an error that names it: `timout: 5000` must not be false safety.
  */
-function readEach(target, options, owner, keys, read) {
-  object(owner, options);
+function readEach(target, given, owner, keys, read) {
+  const options = plain(owner, given, keys);
   for (const key in options) {
     const value = options[key];
     if (value === undefined || !read(target, key, value, owner)) known(key, value, owner, keys);
@@ -224,10 +227,21 @@ function readEach(target, options, owner, keys, read) {
   return target;
 }
 
-function object(name, value) {
+/**
+ * Options as a plain object, whose fields a loop sees. Of another (a class's, with getters) those with known names are
+ * copied; one that has none is no options object: a promise that was not awaited, a Date.
+ */
+function plain(name, value, keys) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidType(name, 'of type object', value);
   }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return value;
+  const copy = {};
+  for (const key in value) copy[key] = value[key];
+  for (const key of keys) if (key in value) copy[key] ??= value[key];
+  if (Object.keys(copy).length === 0) throw invalidType(name, 'an object with options', value);
+  return copy;
 }
 
 function known(key, value, owner, keys) {
@@ -269,7 +283,7 @@ function readRetryField(policy, key, value, owner) {
       else policy.backoff = oneOf(key, value, owner, BACKOFF);
       return true;
     case 'factor':
-      policy.factor = number(key, value, owner, '>= 1 and finite', isFactor);
+      policy.factor = Math.min(number(key, value, owner, '>= 1 and finite', isFactor), FACTOR_MAX);
       return true;
     case 'maxDelay':
       policy.maxDelay = duration(key, value, owner);
@@ -403,7 +417,7 @@ module.exports = {
   iterable,
   known,
   limit,
-  object,
+  plain,
   positionalRetry,
   present,
   rate,

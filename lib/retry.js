@@ -42,8 +42,8 @@ function retry(fn, second, third) {
  * Reads the options into the policy, and, where they are more than that, into a call. (options.readEach() with its own
  * loop: a loop that all functions share sees all their shapes, and costs a retry that has nothing to do 100 ns.)
  */
-function read(fn, policy, given) {
-  options.object('options', given);
+function read(fn, policy, asked) {
+  const given = options.plain('options', asked, KEYS);
   let call;
   for (const key in given) {
     const value = given[key];
@@ -74,12 +74,12 @@ function execute(fn, given) {
     return Promise.reject(error);
   }
   const began = clock();
-  return report(runJob(call, SOURCE), () => ({ attempts, durationMs: clock() - began }));
+  return report(call, () => ({ attempts, durationMs: clock() - began }));
 }
 
-async function report(promise, describe) {
+async function report(call, describe) {
   try {
-    const value = await promise;
+    const value = await runJob(call, SOURCE);
     return { success: true, value, ...describe() };
   } catch (error) {
     return { success: false, error, ...describe() };

@@ -12,11 +12,10 @@
 // wait it is asked whether it still has a job.
 
 const { RetryContext } = require('./context');
-const { I, D, enums, ints, doubles, operations } = require('./engine');
+const { I, D, enums, ints, doubles, step } = require('./engine');
 const options = require('./options');
 
-const { STEP } = operations;
-const { LANE, LANE_GENERATION, OUTCOME, ACTION } = I;
+const { ACTION } = I;
 const { ACTION_REVIEW, OUTCOME_REFUSED, OUTCOME_RETRY, OUTCOME_WAIT, OUTCOME_WISH } = enums;
 
 /** What C says of the retry that is to be reviewed; from the mailbox. */
@@ -24,17 +23,10 @@ function readPlan() {
   return { retriesLeft: doubles[D.RETRIES_LEFT], delay: doubles[D.DELAY], elapsed: doubles[D.ITEM_ELAPSED] };
 }
 
-function tell(lane, outcome) {
-  ints[LANE] = lane.slot;
-  ints[LANE_GENERATION] = lane.generation;
-  ints[OUTCOME] = outcome;
-  STEP();
-}
-
 /** Plans another wait. @returns whether there is still something to decide */
 function plan(lane, outcome, delay, context) {
   doubles[D.DELAY] = delay;
-  tell(lane, outcome);
+  step(lane, outcome);
   if (ints[ACTION] !== ACTION_REVIEW) return false;
   context.delay = doubles[D.DELAY];
   return true;
@@ -67,7 +59,7 @@ async function review(lane, decided) {
     const isAgreed = isRetryable && (!has(lane, 'retryIf') || (await ask(lane, 'retryIf', context)));
     if (lane.job === null) return;
     if (!isAgreed) {
-      tell(lane, OUTCOME_REFUSED);
+      step(lane, OUTCOME_REFUSED);
       decided(lane);
       return;
     }
@@ -92,7 +84,7 @@ async function review(lane, decided) {
     lane.job?.abort(thrown);
     return;
   }
-  tell(lane, OUTCOME_RETRY);
+  step(lane, OUTCOME_RETRY);
   decided(lane);
 }
 

@@ -2,6 +2,8 @@
 
 // Where a job's items come from: an array that is read by number, or an iterator, sync or async.
 
+const { isProxy } = require('node:util').types;
+
 const { invalidType } = require('./errors');
 const { markHandled, mayBeThenable } = require('./promises');
 
@@ -9,9 +11,9 @@ const { values } = Array.prototype;
 const arrayIterator = Object.getPrototypeOf([][Symbol.iterator]());
 const { next } = arrayIterator;
 
-/** Reading by number is then what its iterator would do. */
+/** Reading by number is then what its iterator would do. (A proxy's traps may throw at each step.) */
 function isPristine(items) {
-  return Array.isArray(items) && items[Symbol.iterator] === values && arrayIterator.next === next;
+  return Array.isArray(items) && !isProxy(items) && items[Symbol.iterator] === values && arrayIterator.next === next;
 }
 
 /**
@@ -51,9 +53,14 @@ function nextOf(iterator) {
 
 /** Promises in an array may be rejected long before their turn comes, or where there is to be no turn. */
 function markElementsHandled(items) {
-  if (!Array.isArray(items)) return;
+  if (isProxy(items) || !Array.isArray(items)) return;
   for (let i = 0; i < items.length; i++) {
-    const item = items[i];
+    let item;
+    try {
+      item = items[i];
+    } catch {
+      continue; // a getter; it throws again when the element's turn comes, if it comes
+    }
     if (typeof item === 'object' && item !== null) markHandled(item);
   }
 }

@@ -116,6 +116,7 @@ class Guard {
     this.release();
     this.resolve = this.reject = null;
     reject(reason);
+    extras.link.resolve();
     extras.resource.runInAsyncScope(abortAttempt, undefined, extras.attempt, reason);
   }
 }
@@ -129,8 +130,8 @@ function expire({ attempt, fallback, link }, error, resolve, reject) {
     } catch (thrown) {
       reject(thrown);
     }
-    link.resolve();
   }
+  link.resolve();
   abortAttempt(attempt, error);
 }
 
@@ -143,7 +144,12 @@ function withTimeout(work, second, fallback) {
     markHandled(work);
     return Promise.reject(error);
   }
-  return run(work, call);
+  try {
+    return run(work, call);
+  } catch (error) {
+    markHandled(work); // a getter of the signal threw
+    return Promise.reject(error);
+  }
 }
 
 /** The common case: a native promise, a number, and nothing else. */
@@ -189,10 +195,13 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   const promise = toNative(value);
   if (timeout === Infinity && signal === undefined) return listen(promise);
   const lane = new Guard();
-  const extras = { attempt, fallback, label, membership: null, resource: null, link: null };
+  const link = { resolve: null, reject: null };
+  const extras = { attempt, fallback, label, membership: null, resource: null, link };
   try {
+    if (signal !== undefined) extras.membership = signals.join(signal, lane);
     lane.open(timeout, flags);
   } catch (error) {
+    extras.membership?.leave();
     markHandled(promise);
     return Promise.reject(error);
   }
@@ -200,14 +209,10 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   extras.resource = resourceHere();
   lane.extras = extras;
   const result = promiseFor(lane);
-  if (signal !== undefined) extras.membership = signals.join(signal, lane);
-  // The work may never settle, and would keep the fallback's value alive through the result: so there is a link to cut.
-  let target = lane;
-  if (fallback !== undefined) {
-    target = extras.link = { resolve: null, reject: null };
-    listen(promiseFor(target), lane.resolve, lane.reject);
-  }
-  listen(listen(promise, target.resolve, target.reject), lane.onSettled);
+  // A link, since the work may never settle, and would keep the result's value alive; and so that the attempt is over
+  // when whoever awaits the result goes on.
+  listen(promiseFor(link), lane.resolve, lane.reject);
+  listen(listen(promise, link.resolve, link.reject), lane.onSettled);
   return result;
 }
 
@@ -228,8 +233,14 @@ function positional(ms, fallback) {
   if (fallback !== null && typeof fallback === 'object' && options.isSignal(fallback.signal)) {
     throw invalidType('fallback', 'a value; options with a signal are the second argument', fallback);
   }
-  if (fallback !== undefined) request.fallback = () => fallback;
+  if (fallback !== undefined) request.fallback = asIs(fallback);
   return request;
+}
+
+/** It may be a promise, and not be needed. */
+function asIs(fallback) {
+  markHandled(fallback);
+  return () => fallback;
 }
 
 function parse(given, third) {
@@ -245,7 +256,7 @@ function readField(request, key, value, owner) {
       request.timeout = options.duration(key, value, owner);
       return true;
     case 'fallback':
-      request.fallback = typeof value === 'function' ? value : () => value;
+      request.fallback = typeof value === 'function' ? value : asIs(value);
       return true;
     case 'label':
       request.label = options.string(key, value, owner);
@@ -299,15 +310,18 @@ function sleep(ms, given) {
     if (given !== undefined) options.readEach(request, given, 'options', SLEEP_KEYS, readSleepField);
     const { signal, flags } = request;
     if (signal !== undefined && signal.aborted) return Promise.reject(signal.reason);
+    const sleeper = new Sleeper();
+    if (signal !== undefined) sleeper.membership = signals.join(signal, sleeper);
     doubles[TIMEOUT] = ms;
     ints[FLAGS] = flags;
     SLEEP();
-    if (ints[ACTION] < 0) throw failure();
-    const sleeper = new Sleeper();
+    if (ints[ACTION] < 0) {
+      sleeper.membership?.leave();
+      throw failure();
+    }
     sleeper.slot = ints[LANE];
     sleeper.generation = ints[LANE_GENERATION];
     lanes[sleeper.slot] = sleeper;
-    if (signal !== undefined) sleeper.membership = signals.join(signal, sleeper);
     return sleeper.promise;
   } catch (error) {
     return Promise.reject(error);
