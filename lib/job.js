@@ -38,6 +38,7 @@ class Job {
     this.isAsync = source.isAsync;
     // Where a start may have to wait, items are taken before: an empty source must not be waited for.
     this.isPulled = !source.isAsync && (call.rate.max !== 0 || call.maxAbandoned !== Infinity);
+    this.readsAtStart = !source.isAsync && !this.isPulled;
     this.pulled = 0; // of an array
     this.isSourceOpen = false;
     this.isReading = false; // the source's next() is on the stack

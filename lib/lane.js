@@ -181,21 +181,24 @@ function acceptRare(lane, action) {
   // PULL: read() or run() sees to it.
 }
 
-/** A first attempt takes its item from the source. */
+/** A first attempt takes its item from the source, where it has not pulled it before. */
 function read(lane) {
-  const { job } = lane;
-  if (lane.action !== ACTION_START || lane.attempt !== 1) {
-    if (lane.action === ACTION_PULL && !job.isAsync) pullNow(lane);
-    return;
+  if (lane.action === ACTION_START) {
+    if (lane.attempt === 1 && lane.job.readsAtStart) readFirst(lane);
+  } else if (lane.action === ACTION_PULL && !lane.job.isAsync) {
+    pullNow(lane);
   }
-  if (job.items === null) {
-    if (!job.isAsync && !job.isPulled && takeNext(lane)) job.makeRoom(lane.index);
-  } else if (!job.isPulled) {
-    if (lane.index < job.items.length) {
-      if (takeElement(lane, lane.index) && lane.index >= job.resultCount) job.makeRoom(lane.index);
-    } else {
-      answer(lane, OUTCOME_EXHAUSTED);
-    }
+}
+
+function readFirst(lane) {
+  const { job, index } = lane;
+  const { items } = job;
+  if (items === null) {
+    if (takeNext(lane)) job.makeRoom(index);
+  } else if (index >= items.length) {
+    answer(lane, OUTCOME_EXHAUSTED);
+  } else if (takeElement(lane, index) && index >= job.resultCount) {
+    job.makeRoom(index);
   }
 }
 
@@ -318,7 +321,7 @@ function fulfilled(lane, value) {
       ints[lane.grantWord] = next;
       lane.index = next;
       lane.attempt = 1;
-      read(lane);
+      readFirst(lane); // such a job does not pull
       return;
     }
   }
