@@ -235,8 +235,10 @@ function plain(name, value, keys) {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidType(name, 'of type object', value);
   }
+  // (Asking for its prototype would cost 20 ns.)
+  if (value.constructor === Object) return value;
   const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return value;
+  if (prototype === null || Object.getPrototypeOf(prototype) === null) return value; // of another realm, or of none
   const copy = {};
   for (const key in value) copy[key] = value[key];
   for (const key of keys) if (key in value) copy[key] ??= value[key];
@@ -291,6 +293,13 @@ function readRetryField(policy, key, value, owner) {
     case 'jitter':
       policy.jitter = oneOf(key, value, owner, JITTER);
       return true;
+    default:
+      return readCallback(policy, key, value, owner);
+  }
+}
+
+function readCallback(policy, key, value, owner) {
+  switch (key) {
     case 'retryOn':
       ask(policy, key, classes(key, value, owner));
       return true;

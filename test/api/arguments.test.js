@@ -618,7 +618,7 @@ describe('arguments', () => {
       () => allSettled([1], hostile),
       () => sleep(1, hostile),
     ];
-    for (const call of onlyOptions) assert.equal((await rejection(call())).message, 'ownKeys');
+    for (const call of onlyOptions) assert.match((await rejection(call())).message, /^(get|ownKeys)$/);
   });
 
   it('require and import give the same functions, and no more', async () => {

@@ -5,6 +5,7 @@
 
 const assert = require('node:assert/strict');
 const { createHook } = require('node:async_hooks');
+const { runInNewContext } = require('node:vm');
 
 const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
 const { usage } = require('../../lib/engine');
@@ -255,6 +256,13 @@ describe('hostile values', () => {
     it('getters of a class count', async () => {
       assert.equal((await rejection(mapWithLimit([1], 1, never, new Options()))).timeout, 1);
       assert.equal((await rejection(retry(never, Object.create({ retries: 0, timeout: 1 })))).timeout, 1);
+    });
+
+    it('objects without a prototype, or of another realm, are as good', async () => {
+      for (const make of [() => Object.create(null), () => runInNewContext('({})')]) {
+        assert.deepEqual(await mapWithLimit([1], 1, itself, make()), [1]);
+        assert.equal((await rejection(mapWithLimit([1], 1, never, Object.assign(make(), { timeout: 1 })))).timeout, 1);
+      }
     });
 
     for (const value of [Promise.resolve({ timeout: 1 }), new Date(), new Map([['timeout', 1]])]) {

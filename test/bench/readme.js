@@ -18,7 +18,7 @@ const ROWS = [
   [
     'map',
     '`mapWithLimit`, 1M trivial async items, limit 16',
-    ['async.mapLimit', 'p-map', 'p-limit', 'fastq', 'effect'],
+    ['hand-written lanes', 'async.mapLimit', 'p-map', 'p-limit', 'fastq', 'effect'],
   ],
   [
     'map-policy',
