@@ -143,7 +143,7 @@ describe('async context', () => {
     "ctx.signal's listener, the call drains": [
       (see, time) =>
         rejection(
-          mapWithLimit([1, 2], 2, (item, index, ctx) => (listening(see)(item, index, ctx), time.sleep(4)), {
+          mapWithLimit([1, 2], 2, (item, index, ctx) => (listening(see)(item, index, ctx), time.sleep(60)), {
             drain: true,
             totalTimeout: 2,
           }),
@@ -153,7 +153,7 @@ describe('async context', () => {
     'onProgress, after a drain': [
       (see, time) =>
         rejection(
-          mapWithLimit([1], 1, () => time.sleep(5), {
+          mapWithLimit([1], 1, () => time.sleep(60), {
             drain: true,
             totalTimeout: 2,
             onProgress: once(({ done }) => done === 1, see),
