@@ -88,6 +88,14 @@ function step(lane, outcome) {
   operations.STEP();
 }
 
+/** Milliseconds to the first of the timeouts that a lane's attempt, or a guard, is under; 0 where none is open. */
+function remaining(lane) {
+  ints[LANE] = lane.slot;
+  ints[I.LANE_GENERATION] = lane.generation;
+  operations.REMAINING();
+  return ints[ACTION] < 0 ? 0 : doubles[D.REMAINING];
+}
+
 /** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
 function failure() {
   const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
@@ -108,6 +116,7 @@ module.exports = {
   grantWordOfJob,
   grantWordOfLane,
   failure,
+  remaining,
   step,
   keepAnswer,
   putBack,

@@ -23,13 +23,25 @@
 
 const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
-const { I, D, enums, ints, doubles, operations, lanes, grantWordOfLane, failure, step } = require('./engine');
+const {
+  I,
+  D,
+  enums,
+  ints,
+  doubles,
+  operations,
+  lanes,
+  grantWordOfLane,
+  failure,
+  remaining,
+  step,
+} = require('./engine');
 const { isPermanent, unwrap } = require('./errors');
 const { readPlan, review } = require('./review');
-const { closeIterator, nextOf } = require('./source');
+const { asResult, closeIterator } = require('./source');
 const { skip, stop } = require('./symbols');
 
-const { STEP, LATE, REMAINING } = operations;
+const { STEP, LATE } = operations;
 const { LANE, LANE_GENERATION, OUTCOME, ACTION, ITEM, ATTEMPT, JOB, JOB_GENERATION, GRANTED } = I;
 const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REVIEW, ACTION_REST } = enums;
 const { ACTION_DONE, ACTION_DRAIN, ACTION_FAIL } = enums;
@@ -109,11 +121,7 @@ class Lane extends Attempt {
 
   /** Milliseconds to the first of the timeouts that its attempt is under. */
   remaining() {
-    if (this.job === null) return 0;
-    ints[LANE] = this.slot;
-    ints[LANE_GENERATION] = this.generation;
-    REMAINING();
-    return ints[ACTION] < 0 ? 0 : doubles[D.REMAINING];
+    return this.job === null ? 0 : remaining(this);
   }
 }
 
@@ -238,7 +246,7 @@ function takeNext(lane) {
   let isDone;
   lane.isPending = job.isReading = true; // next() is user code, and may end the call
   try {
-    const result = nextOf(iterator);
+    const result = asResult(iterator.next());
     isDone = Boolean(result.done);
     if (!isDone) lane.item = result.value;
   } catch (error) {
@@ -270,8 +278,7 @@ async function pull(lane) {
   let result;
   let isDone;
   try {
-    result = await lane.job.iterator.next();
-    if (!mayBeThenable(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`);
+    result = asResult(await lane.job.iterator.next());
     isDone = result.done;
     if (!isDone) lane.item = result.value;
   } catch (error) {

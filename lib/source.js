@@ -44,11 +44,10 @@ function take(method, items) {
   return iterator;
 }
 
-/** The iterator's next result, which has to be one. */
-function nextOf(iterator) {
-  const result = iterator.next();
-  if (!mayBeThenable(result)) throw new TypeError(`Iterator result ${String(result)} is not an object`);
-  return result;
+/** What next() has answered: a result is an object. */
+function asResult(answer) {
+  if (!mayBeThenable(answer)) throw new TypeError(`Iterator result ${String(answer)} is not an object`);
+  return answer;
 }
 
 /** Promises in an array may be rejected long before their turn comes, or where there is to be no turn. */
@@ -74,4 +73,4 @@ function closeIterator(iterator) {
   }
 }
 
-module.exports = { closeIterator, markElementsHandled, nextOf, sourceOf };
+module.exports = { asResult, closeIterator, markElementsHandled, sourceOf };

@@ -7,14 +7,14 @@
 // listens, so it does not go back.
 
 const { Attempt, Context, abortAttempt } = require('./context');
-const { I, D, ints, doubles, operations, lanes, failure } = require('./engine');
+const { I, D, ints, doubles, operations, lanes, failure, remaining } = require('./engine');
 const { TimeoutError, invalidType } = require('./errors');
 const options = require('./options');
 const { isNative, listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
 const { resourceHere } = require('./resource');
 const signals = require('./signals');
 
-const { GUARD, SLEEP, RELEASE, REMAINING } = operations;
+const { GUARD, SLEEP, RELEASE } = operations;
 const { LANE, LANE_GENERATION, ACTION, FLAGS } = I;
 const { TIMEOUT } = D;
 
@@ -90,11 +90,7 @@ class Guard {
   }
 
   remaining() {
-    if (this.slot < 0) return 0;
-    ints[LANE] = this.slot;
-    ints[LANE_GENERATION] = this.generation;
-    REMAINING();
-    return doubles[D.REMAINING];
+    return this.slot < 0 ? 0 : remaining(this);
   }
 
   onTime(_event, elapsed, loopBlocked) {
