@@ -9,6 +9,7 @@ const { inspect } = require('node:util');
 const { PermanentError, TimeoutError, execute, mapSettled, mapWithLimit, retry } = require('../..');
 const { usage } = require('../../lib/engine');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { failing } = require('../support/failing');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
@@ -17,25 +18,6 @@ const none = { jitter: 'none' };
 const raise = (error) => {
   throw error;
 };
-
-/** A function that fails: writes down when it was called, and rejects with a new error each time. */
-function failing(clock, { after = 0 } = {}) {
-  const began = clock.now;
-  const calls = [];
-  const fn = async (ctx) => {
-    const error = new Error(`attempt ${ctx.attempt}`);
-    calls.push({ at: clock.now - began, error, ctx });
-    if (after > 0) await clock.sleep(after);
-    throw error;
-  };
-  return {
-    fn,
-    calls,
-    get times() {
-      return calls.map(({ at }) => at);
-    },
-  };
-}
 
 describe('retry', () => {
   let clock;

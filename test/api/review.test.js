@@ -11,6 +11,7 @@ const vm = require('node:vm');
 const { PermanentError, TimeoutError, execute, mapSettled, mapWithLimit, retry, sleep } = require('../..');
 const { usage } = require('../../lib/engine');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { failing: failingOn } = require('../support/failing');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
@@ -61,27 +62,7 @@ describe('the callbacks of a RetryPolicy', () => {
 
   const over = (promise) => clock.over(promise);
 
-  /** A function that fails, with errors of these classes in turn: writes down when it was called. */
-  function failing({ after = 0, classes = [Error] } = {}) {
-    const began = clock.now;
-    const calls = [];
-    const fn = async (ctx) => {
-      const error = new classes[calls.length % classes.length](`attempt ${ctx.attempt}`);
-      calls.push({ at: clock.now - began, error, ctx });
-      if (after > 0) await clock.sleep(after);
-      throw error;
-    };
-    return {
-      fn,
-      calls,
-      get times() {
-        return calls.map(({ at }) => at);
-      },
-      get errors() {
-        return calls.map(({ error }) => error);
-      },
-    };
-  }
+  const failing = (options) => failingOn(clock, options);
 
   /** The waits between attempts that fail at once. */
   const waitsOf = ({ times }) => times.slice(1).map((time, i) => time - times[i]);
