@@ -21,11 +21,13 @@ function identify({ prototype }, name, code) {
   Object.defineProperty(prototype, 'code', { value: code, writable: true, configurable: true });
 }
 
+const SCOPES = { total: ' in total', wait: ' of waiting' };
+
 function message(scope, timeout, { label, index, attempt, isAlone, isOutlived, elapsed, loopBlocked }) {
   const what = label !== undefined ? `"${label}" ` : '';
   const item = isAlone ? '' : `item ${index}, `;
   const which = index !== undefined ? ` (${item}attempt ${attempt})` : '';
-  const of = scope === 'total' ? ' in total' : '';
+  const of = SCOPES[scope] ?? '';
   const blocked = loopBlocked > 0 ? `, the event loop was blocked for ${round(loopBlocked)} ms of that` : '';
   const wait = isOutlived ? ', the wait before the next attempt would have ended after it' : '';
   return `${what}timed out after ${timeout} ms${of}${which}: ${round(elapsed)} ms had passed${wait}${blocked}`;
@@ -38,6 +40,28 @@ function round(ms) {
 /** What a mapper or a retried function throws when another attempt would be no use. */
 class PermanentError extends Error {}
 identify(PermanentError, 'PermanentError', 'ERR_SLUICE_PERMANENT');
+
+/** What the state of a semaphore, a queue or a group does not allow; `code` says which. */
+class SluiceError extends Error {}
+identify(SluiceError, 'SluiceError', undefined);
+
+function sluiceError(code, message) {
+  const error = new SluiceError(message);
+  error.code = code;
+  return error;
+}
+
+/** Somebody has waited in vain: `what` is what for. */
+function closed(what) {
+  return sluiceError('ERR_SLUICE_CLOSED', `The ${what} is closed`);
+}
+
+/** A method was called on an object that is not one of ours. */
+function invalidThis(name) {
+  const error = new TypeError(`Value of "this" must be a ${name}`);
+  error.code = 'ERR_INVALID_THIS';
+  return error;
+}
 
 // Asking an error may run a getter, or a proxy's trap: what throws there says nothing.
 
@@ -89,4 +113,15 @@ function describePlain(value) {
   return `type ${typeof value} (${inspect(value, { breakLength: Infinity }).slice(0, 40)})`;
 }
 
-module.exports = { PermanentError, TimeoutError, invalidType, isPermanent, outOfRange, unwrap };
+module.exports = {
+  PermanentError,
+  SluiceError,
+  TimeoutError,
+  closed,
+  invalidThis,
+  invalidType,
+  isPermanent,
+  outOfRange,
+  sluiceError,
+  unwrap,
+};

@@ -1,23 +1,35 @@
 /**
- * Concurrency limits, timeouts, retries and their outcomes for async work.
+ * Concurrency limits, timeouts, retries and their outcomes for async work; and what coordinates it: semaphores, rate
+ * limiters, queues, task groups, streams of results.
  *
  * - All times are milliseconds; fractions are allowed.
  * - An option that is `undefined` is absent.
- * - Nothing here throws. Invalid arguments reject the returned promise, before any callback has run and any iterator
- *   was taken: with a `TypeError` (code `ERR_INVALID_ARG_TYPE`) or a `RangeError` (code `ERR_OUT_OF_RANGE`) that names
- *   the argument and what it got. An unknown option is such an error too: `timout: 5000` is not silently ignored.
+ * - What returns a promise never throws. Invalid arguments reject the promise, before any callback has run and any
+ *   iterator was taken: with a `TypeError` (code `ERR_INVALID_ARG_TYPE`) or a `RangeError` (code `ERR_OUT_OF_RANGE`) that
+ *   names the argument and what it got. An unknown option is such an error too: `timout: 5000` is not silently ignored.
+ *   What returns something else (constructors, `try…`, `resize`, streams) throws those errors.
  * - Three times have the same names everywhere: `timeout` is one attempt's, `itemTimeout` one item's with all its attempts
- *   and waits, `totalTimeout` the whole call's. Where several are over at once, the widest is reported.
+ *   and waits, `totalTimeout` the whole call's. Where several are over at once, the widest is reported. Of a method that
+ *   only waits (`acquire`, `put`, `get`), `timeout` is the wait's.
+ * - A `signal` ends a call with `signal.reason` itself. One that is aborted already does so too, also where nothing would
+ *   have to be waited for.
  * - Every callback runs in the async context (`AsyncLocalStorage`) of the call it was given to.
+ * - A class's method that is called on an object of another kind is a `TypeError` (code `ERR_INVALID_THIS`).
+ *
+ * In TypeScript these declarations need `AbortSignal`, `Symbol.dispose` and `Symbol.asyncDispose`, all of which
+ * `@types/node` (20 or newer) declares for any `lib` from `es2022` on; without it, take `dom` and `esnext.disposable` into
+ * `lib`. To write `using` and `await using` yourself takes TypeScript 5.2 or newer, or a Node that knows them (24).
  *
  * @packageDocumentation
  */
 
+// # Shapes
+
 /** What one attempt is told about itself; each attempt gets its own. */
 export interface Context {
-  /** Which item, from 0. Always 0 in `retry` and `withTimeout`. */
+  /** Which item, element or task, from 0. Always 0 where there is only one, as in `retry` and `withTimeout`. */
   readonly index: number;
-  /** Which attempt at it, from 1. */
+  /** Which attempt at it, from 1; in `waitFor` which poll. Always 1 where nothing is tried again. */
   readonly attempt: number;
   /**
    * Aborted when nobody waits for this attempt any longer, and with the reason why: its own or its item's
@@ -56,39 +68,6 @@ export interface RetryContext extends Context {
   /** Milliseconds since the item's first attempt began to count. */
   readonly elapsed: number;
 }
-
-/**
- * What a mapper returns to leave its item out of the results. The item counts as done.
- *
- * @example
- * ```js
- * const names = await mapWithLimit(ids, 8, async (id) => {
- *   const user = await db.find(id);
- *   return user === null ? skip : user.name;
- * });
- * ```
- */
-export const skip: unique symbol;
-
-/**
- * What a mapper returns to end the map early. Its item is left out, nothing more is started and the source is closed at
- * once; what runs, or waits before a retry, may finish, and then the call resolves with what there is. Items that were
- * taken from the source but had not started are left out too. A failure after it still rejects.
- *
- * @example
- * ```js
- * let size = 0;
- * const pages = await mapWithLimit(urls, 8, async (url) => {
- *   const text = await fetch(url).then((response) => response.text());
- *   size += text.length;
- *   return size > 1_000_000 ? stop : text;
- * });
- * ```
- */
-export const stop: unique symbol;
-
-/** What the results hold of what a mapper returns: the value, without {@link skip} and {@link stop}. */
-export type Kept<R> = Exclude<Awaited<R>, typeof skip | typeof stop>;
 
 /** What has become of a call's items. A fresh object for each report. */
 export interface Progress {
@@ -198,13 +177,14 @@ export interface RetryPolicy {
   onRetry?: ((error: unknown, context: RetryContext) => unknown) | undefined;
 }
 
-/** The class of an error, {@link TimeoutError} too, which only this package can make. */
-export type ErrorClass = (abstract new (...args: never[]) => Error) | typeof TimeoutError;
+/** The class of an error, {@link TimeoutError} and {@link SluiceError} too, which only this package can make. */
+export type ErrorClass = (abstract new (...args: never[]) => Error) | typeof TimeoutError | typeof SluiceError;
 
 /**
  * How fast attempts may start: a token bucket. It holds `burst` tokens at most and is full at first; each start takes
  * one, or waits for one in the order of asking; `max` of them come back evenly in each `per`. So in no stretch of `t`
- * milliseconds are there more than `burst + max * t / per` starts.
+ * milliseconds are there more than `burst + max * t / per` starts. (The algorithm is the one that ITU-T Recommendation
+ * I.371 polices ATM cells with, as its "generic cell rate algorithm".)
  *
  * @example
  * ```js
@@ -226,6 +206,43 @@ export interface RateOptions {
    */
   burst?: number | undefined;
 }
+
+// # What a mapper may return
+
+/**
+ * What a mapper returns to leave its item out of the results. The item counts as done.
+ *
+ * @example
+ * ```js
+ * const names = await mapWithLimit(ids, 8, async (id) => {
+ *   const user = await db.find(id);
+ *   return user === null ? skip : user.name;
+ * });
+ * ```
+ */
+export const skip: unique symbol;
+
+/**
+ * What a mapper returns to end the map early, and the worker or `onError` of {@link consume} to end that. Its item is left
+ * out, nothing more is started and the source is closed at once; what runs, or waits before a retry, may finish, and then the call resolves with what there is.
+ * Items that were taken from the source but had not started are left out too. A failure after it still rejects.
+ *
+ * @example
+ * ```js
+ * let size = 0;
+ * const pages = await mapWithLimit(urls, 8, async (url) => {
+ *   const text = await fetch(url).then((response) => response.text());
+ *   size += text.length;
+ *   return size > 1_000_000 ? stop : text;
+ * });
+ * ```
+ */
+export const stop: unique symbol;
+
+/** What the results hold of what a mapper returns: the value, without {@link skip} and {@link stop}. */
+export type Kept<R> = Exclude<Awaited<R>, typeof skip | typeof stop>;
+
+// # Many items
 
 /** What most calls can be given. */
 interface CommonOptions {
@@ -278,12 +295,12 @@ export interface MapOptions extends CommonOptions, TotalTimeoutOption, ProgressO
    */
   retry?: number | RetryPolicy | undefined;
   /**
-   * How fast attempts may start, retries included: a number of starts per second, > 0 (`Infinity` is no limit), or
-   * {@link RateOptions}. An item that waits for its start holds its place under `limit`. (An attempt at an item that is a
-   * promise starts with the wait for that.)
+   * How fast attempts may start, retries included: a number of starts per second, > 0 (`Infinity` is no limit),
+   * {@link RateOptions}, or a {@link RateLimiter}, whose tokens all share who use it. An item that waits for its start
+   * holds its place under `limit`. (An attempt at an item that is a promise starts with the wait for that.)
    * @defaultValue Infinity
    */
-  rate?: number | RateOptions | undefined;
+  rate?: number | RateOptions | RateLimiter | undefined;
   /**
    * Keeps no results: the call resolves with their number, and needs no memory for them.
    * @defaultValue false
@@ -325,9 +342,11 @@ export interface MapOptions extends CommonOptions, TotalTimeoutOption, ProgressO
  * be a promise; it is awaited before the mapper is called, under the item's timeouts, and is not retried if it rejects.
  *
  * @param items - an array, an iterable or an async iterable
- * @param limit - an integer >= 1, or `Infinity`
+ * @param limit - an integer >= 1, `Infinity`, or a {@link Semaphore}, whose permits all share who use it. Each item takes
+ *   one of them and holds it through its retries and their waits. Between items it goes back where others wait for it;
+ *   calls that share a semaphore take turns.
  * @param mapper - called with the item, its index from 0 and the attempt's {@link Context}; may return a plain value.
- *   The first `limit` calls are made at once, as far as `rate` lets them. {@link skip} as its value leaves the item out,
+ *   The first `limit` calls are made at once, as far as `rate` and a semaphore let them. {@link skip} as its value leaves the item out,
  *   {@link stop} ends the map early; a {@link PermanentError} that it throws is not retried.
  * @returns the values in the order of the items; with `discard: true` how many there were
  * @throws (as a rejection)
@@ -351,19 +370,19 @@ export interface MapOptions extends CommonOptions, TotalTimeoutOption, ProgressO
  */
 export function mapWithLimit<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
-  limit: number,
+  limit: number | Semaphore,
   mapper: (item: Awaited<T>, index: number, context: Context) => R | typeof skip | typeof stop,
   options: MapOptions & { discard: true },
 ): Promise<number>;
 export function mapWithLimit<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
-  limit: number,
+  limit: number | Semaphore,
   mapper: (item: Awaited<T>, index: number, context: Context) => R | typeof skip | typeof stop,
   options?: MapOptions & { discard?: false | undefined },
 ): Promise<Kept<R>[]>;
 export function mapWithLimit<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
-  limit: number,
+  limit: number | Semaphore,
   mapper: (item: Awaited<T>, index: number, context: Context) => R | typeof skip | typeof stop,
   options?: MapOptions,
 ): Promise<Kept<R>[] | number>;
@@ -378,7 +397,7 @@ export interface MapSettledOptions extends Omit<MapOptions, 'stopOnError'> {}
  * array that have not started, stand there as rejected, their reason the {@link TimeoutError} (`scope: 'total'`).
  *
  * @param items - an array, an iterable or an async iterable
- * @param limit - an integer >= 1, or `Infinity`
+ * @param limit - an integer >= 1, `Infinity`, or a {@link Semaphore}, as in {@link mapWithLimit}
  * @param mapper - as in {@link mapWithLimit}, {@link skip} and {@link stop} included
  * @returns each one's outcome, in the order of the items: `{ status: 'fulfilled', value }` or
  *   `{ status: 'rejected', reason }`; with `discard: true` how many items have settled
@@ -394,22 +413,53 @@ export interface MapSettledOptions extends Omit<MapOptions, 'stopOnError'> {}
  */
 export function mapSettled<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
-  limit: number,
+  limit: number | Semaphore,
   mapper: (item: Awaited<T>, index: number, context: Context) => R | typeof skip | typeof stop,
   options: MapSettledOptions & { discard: true },
 ): Promise<number>;
 export function mapSettled<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
-  limit: number,
+  limit: number | Semaphore,
   mapper: (item: Awaited<T>, index: number, context: Context) => R | typeof skip | typeof stop,
   options?: MapSettledOptions & { discard?: false | undefined },
 ): Promise<PromiseSettledResult<Kept<R>>[]>;
 export function mapSettled<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
-  limit: number,
+  limit: number | Semaphore,
   mapper: (item: Awaited<T>, index: number, context: Context) => R | typeof skip | typeof stop,
   options?: MapSettledOptions,
 ): Promise<PromiseSettledResult<Kept<R>>[] | number>;
+
+/** Options of {@link allSettled}. */
+export interface SettledOptions extends CommonOptions, TotalTimeoutOption, ProgressOption {}
+
+/**
+ * `Promise.allSettled`, in less time, and bounded if you like.
+ *
+ * When `totalTimeout` is over it resolves all the same, with what there is: what has not settled stands there as
+ * rejected, its reason the {@link TimeoutError} (`scope: 'total'`).
+ *
+ * @param iterable - values, promises and thenables; a tuple gives a tuple
+ * @returns each one's outcome, in the same order
+ * @throws (as a rejection) `signal.reason` (the promises handed in stay handled: none of them is reported as
+ *   unhandled); what the iterator threw; what `onProgress` threw
+ *
+ * @example
+ * ```js
+ * const [user, orders] = await allSettled([getUser(id), getOrders(id)], { totalTimeout: 1_000 });
+ * if (orders.status === 'rejected') console.warn(orders.reason);
+ * ```
+ */
+export function allSettled<T extends readonly unknown[] | []>(
+  iterable: T,
+  options?: SettledOptions,
+): Promise<{ -readonly [P in keyof T]: PromiseSettledResult<Awaited<T[P]>> }>;
+export function allSettled<T>(
+  iterable: Iterable<T | PromiseLike<T>>,
+  options?: SettledOptions,
+): Promise<PromiseSettledResult<Awaited<T>>[]>;
+
+// # One piece of work
 
 /** Options of {@link withTimeout}. `F` is what its fallback comes to. */
 export interface TimeoutOptions<F = never> extends CommonOptions {
@@ -534,35 +584,6 @@ export type ExecuteResult<T> = ExecuteSuccess<T> | ExecuteFailure;
  */
 export function execute<R>(fn: (context: Context) => R, options?: RetryOptions): Promise<ExecuteResult<Awaited<R>>>;
 
-/** Options of {@link allSettled}. */
-export interface SettledOptions extends CommonOptions, TotalTimeoutOption, ProgressOption {}
-
-/**
- * `Promise.allSettled`, in less time, and bounded if you like.
- *
- * When `totalTimeout` is over it resolves all the same, with what there is: what has not settled stands there as
- * rejected, its reason the {@link TimeoutError} (`scope: 'total'`).
- *
- * @param iterable - values, promises and thenables; a tuple gives a tuple
- * @returns each one's outcome, in the same order
- * @throws (as a rejection) `signal.reason` (the promises handed in stay handled: none of them is reported as
- *   unhandled); what the iterator threw; what `onProgress` threw
- *
- * @example
- * ```js
- * const [user, orders] = await allSettled([getUser(id), getOrders(id)], { totalTimeout: 1_000 });
- * if (orders.status === 'rejected') console.warn(orders.reason);
- * ```
- */
-export function allSettled<T extends readonly unknown[] | []>(
-  iterable: T,
-  options?: SettledOptions,
-): Promise<{ -readonly [P in keyof T]: PromiseSettledResult<Awaited<T[P]>> }>;
-export function allSettled<T>(
-  iterable: Iterable<T | PromiseLike<T>>,
-  options?: SettledOptions,
-): Promise<PromiseSettledResult<Awaited<T>>[]>;
-
 /** Options of {@link sleep}. */
 export interface SleepOptions extends Pick<CommonOptions, 'signal' | 'unref'> {}
 
@@ -578,6 +599,895 @@ export interface SleepOptions extends Pick<CommonOptions, 'signal' | 'unref'> {}
  * ```
  */
 export function sleep(ms: number, options?: SleepOptions): Promise<void>;
+
+/** Options of {@link waitFor}. */
+export interface WaitForOptions extends CommonOptions {
+  /**
+   * The wait after a poll has come to nothing, in milliseconds; >= 0 and finite.
+   * @defaultValue 100
+   */
+  interval?: number | undefined;
+  /**
+   * How that wait grows; without jitter.
+   *
+   * - `'constant'`: `interval`
+   * - `'linear'`: `interval * k` after poll `k` (from 1)
+   * - `'exponential'`: `interval * factor ** (k - 1)`
+   * @defaultValue 'constant'
+   */
+  backoff?: 'constant' | 'linear' | 'exponential' | undefined;
+  /**
+   * What each exponential wait is multiplied by; >= 1.
+   * @defaultValue 2
+   */
+  factor?: number | undefined;
+  /**
+   * No wait is longer than this, in milliseconds; `Infinity` is no cap.
+   * @defaultValue 30000
+   */
+  maxDelay?: number | undefined;
+  /**
+   * For the whole call, all its polls and waits included, in milliseconds. When it is over the call rejects with a
+   * {@link TimeoutError} (`scope: 'total'`), and the signal of a poll that runs is aborted with it.
+   * @defaultValue Infinity
+   */
+  timeout?: number | undefined;
+}
+
+/** What of `R` can end a {@link waitFor}: its promise's value, without what is falsy. */
+export type Truthy<R> = Exclude<Awaited<R>, false | 0 | 0n | '' | null | undefined | void>;
+
+/**
+ * Asks until the answer is yes: calls `condition` again and again until it gives something truthy.
+ *
+ * The first poll is made at once, in the call; the next one `interval` after the one before has ended. There is never more
+ * than one at a time.
+ *
+ * @param condition - called with a {@link Context}, whose `attempt` counts the polls; may return a promise. What it throws
+ *   ends the call: a poll that may fail is one with a `retry` in it.
+ * @returns the first truthy value
+ * @throws (as a rejection) what `condition` throws or rejects with, at once; a {@link TimeoutError} (`scope: 'total'`);
+ *   `signal.reason`
+ *
+ * @example
+ * ```js
+ * const file = await waitFor(
+ *   async ({ signal }) => {
+ *     const response = await fetch(url, { signal });
+ *     return response.ok && response.text(); // false: not there yet
+ *   },
+ *   { interval: 200, backoff: 'exponential', maxDelay: 5_000, timeout: 60_000 },
+ * );
+ * ```
+ */
+export function waitFor<R>(condition: (context: Context) => R, options?: WaitForOptions): Promise<Truthy<R>>;
+
+// # Streams
+
+/** Options of {@link mapStream}: those of {@link mapWithLimit} without `discard`, and two of its own. */
+export interface MapStreamOptions extends Omit<MapOptions, 'discard'> {
+  /**
+   * `true` yields the results in the order of the items; `false` each as soon as it is there.
+   * @defaultValue true
+   */
+  ordered?: boolean | undefined;
+  /**
+   * How many finished results may wait for the reader before no further item is started: an integer >= 1. There are
+   * never more than `limit + highWaterMark` items between the source and the reader.
+   * @defaultValue `limit` where that is a number, else 16
+   */
+  highWaterMark?: number | undefined;
+}
+
+/** The results of a {@link mapStream}, to be read once: by a `for await` loop, or by hand. */
+export interface ResultStream<T> extends AsyncIterableIterator<T> {
+  /** The next result. May be called again before the last call's promise has settled; they are answered in order. */
+  next(): Promise<IteratorResult<T, undefined>>;
+  /**
+   * Ends the stream early, as leaving the loop does: the signals of attempts that run are aborted with an `AbortError`, and
+   * the source is closed.
+   */
+  return(): Promise<IteratorResult<T, undefined>>;
+  /** Itself. */
+  [Symbol.asyncIterator](): ResultStream<T>;
+  /** As `return()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * {@link mapWithLimit} as a stream: its results can be read while the map is still running, and the reader's pace is the
+ * map's.
+ *
+ * Nothing starts before the first `next()`. Who reads slowly holds the map up (`highWaterMark`), and that the source: a
+ * source without end and a reader that stops now and then need only so much memory. Leaving the loop ends everything:
+ * attempts that run are told by their signals, and the source is closed.
+ *
+ * @param items - an array, an iterable or an async iterable
+ * @param limit - an integer >= 1, `Infinity`, or a {@link Semaphore}, as in {@link mapWithLimit}
+ * @param mapper - as in {@link mapWithLimit}, {@link skip} and {@link stop} included
+ * @returns an async iterator of the values
+ * @throws (from the loop) what {@link mapWithLimit} would reject with. When an item has failed, the results that are
+ *   finished come first (with `ordered` those that stand before it without a gap), and then the error; an abort and the
+ *   total timeout are thrown at once.
+ * @throws (at once) the `TypeError` or `RangeError` of an invalid argument
+ *
+ * @example
+ * ```js
+ * for await (const text of mapStream(urls, 8, load, { highWaterMark: 32, retry: 2 })) {
+ *   await output.write(text); // in the order of the urls; eight downloads go on meanwhile
+ * }
+ * ```
+ */
+export function mapStream<T, R>(
+  items: Iterable<T> | AsyncIterable<T>,
+  limit: number | Semaphore,
+  mapper: (item: Awaited<T>, index: number, context: Context) => R | typeof skip | typeof stop,
+  options?: MapStreamOptions,
+): ResultStream<Kept<R>>;
+
+/** Options of {@link asCompleted}. */
+export interface AsCompletedOptions extends Pick<CommonOptions, 'signal' | 'label'>, TotalTimeoutOption {
+  /**
+   * `true` yields rejections too, as {@link SettledElement}s, instead of throwing the first one.
+   * @defaultValue false
+   */
+  settle?: boolean | undefined;
+}
+
+/** What {@link asCompleted} yields: a value, and where it stood. */
+export interface CompletedElement<T> {
+  /** Which element, from 0. */
+  readonly index: number;
+  /** What it came to. */
+  readonly value: T;
+}
+
+/** What {@link asCompleted} yields with `settle: true`: an outcome as of `Promise.allSettled`, and whose it is. */
+export type SettledElement<T> = PromiseSettledResult<T> & { readonly index: number };
+
+/**
+ * Yields what promises come to in the order in which they settle: the first answer first.
+ *
+ * All of them are taken, and marked as handled, at the call: none is ever reported as unhandled, also if the loop is left
+ * early.
+ *
+ * @param iterable - values, promises and thenables
+ * @returns an async iterator of `{ index, value }`; with `settle: true` of `{ index, status: 'fulfilled', value }` and
+ *   `{ index, status: 'rejected', reason }`
+ * @throws (from the loop) the first rejection, unless `settle` is `true`; `signal.reason`; a {@link TimeoutError}
+ *   (`scope: 'total'`) when `totalTimeout` is over
+ * @throws (at once) the `TypeError` or `RangeError` of an invalid argument; what the iterator threw
+ *
+ * @example
+ * ```js
+ * for await (const { index, value } of asCompleted(urls.map((one) => load(one)))) {
+ *   console.log(`${urls[index]}: ${value.length} characters`);
+ * }
+ * ```
+ */
+export function asCompleted<T>(
+  iterable: Iterable<T>,
+  options: AsCompletedOptions & { settle: true },
+): AsyncIterableIterator<SettledElement<Awaited<T>>>;
+export function asCompleted<T>(
+  iterable: Iterable<T>,
+  options?: AsCompletedOptions & { settle?: false | undefined },
+): AsyncIterableIterator<CompletedElement<Awaited<T>>>;
+export function asCompleted<T>(
+  iterable: Iterable<T>,
+  options?: AsCompletedOptions,
+): AsyncIterableIterator<CompletedElement<Awaited<T>> | SettledElement<Awaited<T>>>;
+
+/**
+ * Options of {@link consume}: those of {@link mapWithLimit}, as far as they make sense where nothing is kept, and some of
+ * its own. `T` is what its items are.
+ */
+export interface ConsumeOptions<T = unknown> extends Omit<MapOptions, 'discard' | 'stopOnError'> {
+  /**
+   * How many items are worked on at once: an integer >= 1, `Infinity`, or a {@link Semaphore}, as the `limit` of
+   * {@link mapWithLimit}.
+   * @defaultValue 1
+   */
+  workers?: number | Semaphore | undefined;
+  /**
+   * How many items of an async source may be read ahead of the workers: an integer >= 1.
+   * @defaultValue `workers` where that is a number, else 16
+   */
+  maxQueue?: number | undefined;
+  /**
+   * Told of each item that has failed for good, and awaited. The rest goes on after it, unless it returns {@link stop}:
+   * then nothing more is taken, what runs may finish, and the call resolves with its counts. If it throws, or returns a
+   * promise that rejects, the call rejects with that. Absent: the first failure rejects the call.
+   */
+  onError?: ((error: unknown, item: T, index: number) => unknown) | undefined;
+}
+
+/**
+ * Works through a source with a fixed number of workers, and keeps nothing but the counts: for messages, rows, lines of a
+ * file, jobs, whatever there is no end of.
+ *
+ * @param source - an iterable, an async iterable or a Node stream that can be read
+ * @param worker - called as a mapper of {@link mapWithLimit}: with the item, its index from 0 and the attempt's
+ *   {@link Context}. Its value is not kept; {@link stop} ends the work early.
+ * @returns the counts, as `onProgress` has them
+ * @throws (as a rejection)
+ *   - the error of the first item that failed for good, where there is no `onError`; else what that throws
+ *   - a {@link TimeoutError} as such an error (`scope: 'attempt'` or `'item'`), or when `totalTimeout` is over
+ *     (`scope: 'total'`)
+ *   - `signal.reason`; what the source's iterator threw; what a callback of the options threw
+ *
+ * @example
+ * ```js
+ * const { done, failed } = await consume(rows(), (row, _index, { signal }) => send(row, { signal }), {
+ *   workers: 8,
+ *   retry: 3,
+ *   timeout: 5_000,
+ *   onError: (error, row) => console.warn('not sent', row, error), // and on with the next
+ * });
+ * console.log(`${done} sent, ${failed} not`);
+ * ```
+ */
+export function consume<T>(
+  source: Iterable<T> | AsyncIterable<T>,
+  worker: (item: Awaited<T>, index: number, context: Context) => unknown,
+  options?: ConsumeOptions<Awaited<T>>,
+): Promise<Progress>;
+
+// # Coordination
+
+/** What a method that waits can be given. */
+export interface WaitOptions {
+  /** Ends the wait at once: the promise rejects with `signal.reason`, and what was waited for goes to the next in line. */
+  signal?: AbortSignal | undefined;
+  /**
+   * For the wait, in milliseconds. When it is over the promise rejects with a {@link TimeoutError} (`scope: 'wait'`).
+   * @defaultValue Infinity
+   */
+  timeout?: number | undefined;
+}
+
+/** Options of {@link Semaphore} and {@link Mutex}. */
+export interface SemaphoreOptions {
+  /**
+   * How many may wait: an integer >= 0, or `Infinity`. Who would be one more is turned away at once, with a
+   * {@link SluiceError} (`ERR_SLUICE_FULL`).
+   * @defaultValue Infinity
+   */
+  maxWaiting?: number | undefined;
+}
+
+/** Options of {@link Semaphore}'s `use`. */
+export interface UseOptions extends WaitOptions {
+  /**
+   * How many permits the work takes: an integer >= 1.
+   * @defaultValue 1
+   */
+  weight?: number | undefined;
+}
+
+/**
+ * The right to go on, as a {@link Semaphore} gives it. It is out until it is released, and is released once. (There is no
+ * class of this name to be imported: only semaphores make permits.)
+ *
+ * @example
+ * ```js
+ * const permit = await semaphore.acquire();
+ * try {
+ *   await load(url);
+ * } finally {
+ *   permit.release();
+ * }
+ * ```
+ */
+export interface Permit {
+  /** How many of the semaphore's permits it stands for. */
+  readonly weight: number;
+  /** Whether it has been given back. */
+  readonly isReleased: boolean;
+  /**
+   * Gives it back; who waits first is let in. Allowed on a closed semaphore too.
+   *
+   * @throws a {@link SluiceError} (`ERR_SLUICE_RELEASED`) the second time: whoever comes too late would let in one too many
+   */
+  release(): void;
+  /** As `release()`, for `using`; may be called any number of times, also after it. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Lets so many in at once, and the others wait in line.
+ *
+ * It is Dijkstra's general semaphore (E. W. Dijkstra, "Cooperating sequential processes", EWD 123, 1965), with weights, and
+ * strictly first come, first served: who waits with a great weight holds up all behind it, and so is not starved by many
+ * light ones. A wait does not keep the process alive; only its `timeout` does, while it runs.
+ *
+ * As the `limit` of {@link mapWithLimit}, {@link mapSettled} and {@link mapStream}, as the `workers` of {@link consume} or
+ * as the `limit` of a {@link TaskGroup} it is one limit for all of them together.
+ *
+ * @example
+ * ```js
+ * const connections = new Semaphore(20, { maxWaiting: 1_000 });
+ *
+ * // The permit goes back however the work ends.
+ * const found = await connections.use(() => db.find(id), { timeout: 500 });
+ *
+ * // By hand, for something heavy.
+ * const permit = await connections.acquire(5, { signal });
+ * try {
+ *   await Promise.all(urls.slice(0, 5).map((one) => load(one)));
+ * } finally {
+ *   permit.release();
+ * }
+ *
+ * // Two calls under one limit.
+ * await Promise.all([mapWithLimit(ids, connections, (one) => db.find(one)), mapSettled(users, connections, notify)]);
+ * ```
+ */
+export class Semaphore {
+  #private;
+  /**
+   * @param permits - how many there are: an integer >= 1, or `Infinity`
+   * @throws the `TypeError` or `RangeError` of an invalid argument
+   */
+  constructor(permits: number, options?: SemaphoreOptions);
+  /** How many permits there are, those that are out included. */
+  get permits(): number;
+  /** How many can be had now; 0 while anybody waits. */
+  get available(): number;
+  /** How many wait. */
+  get waiting(): number;
+  /**
+   * Waits in line for a permit.
+   *
+   * @param weight - how many permits it is to stand for: an integer >= 1, and not more than there are; 1 where it is absent
+   * @returns the permit; give it back
+   * @throws (as a rejection) a {@link SluiceError}: `ERR_SLUICE_FULL` where `maxWaiting` others wait already,
+   *   `ERR_SLUICE_CLOSED` when the semaphore is closed, now or during the wait; a {@link TimeoutError} (`scope: 'wait'`);
+   *   `signal.reason`; a `RangeError` where `weight` is more than there are, or has become so by `resize`
+   */
+  acquire(weight?: number, options?: WaitOptions): Promise<Permit>;
+  acquire(options: WaitOptions): Promise<Permit>;
+  /**
+   * A permit, if there is one now and nobody waits.
+   *
+   * @param weight - as in `acquire`
+   * @returns the permit, or `undefined`
+   * @throws a {@link SluiceError} (`ERR_SLUICE_CLOSED`); a `RangeError` where `weight` is more than there are
+   */
+  tryAcquire(weight?: number): Permit | undefined;
+  /**
+   * Acquires a permit, calls `fn`, and gives the permit back when that has ended, however it did.
+   *
+   * @param fn - called with the permit; may return a promise. It may give the permit back before its end.
+   * @returns what `fn` comes to
+   * @throws (as a rejection) what `fn` throws or rejects with; what `acquire` rejects with. `timeout` and `signal` are the
+   *   wait's, and have no say once `fn` has been called.
+   */
+  use<R>(fn: (permit: Permit) => R, options?: UseOptions): Promise<Awaited<R>>;
+  /**
+   * Changes how many permits there are. More of them let in who waits, at once; fewer take effect as permits come back.
+   *
+   * Who waits with a weight that is now more than there are is turned away, with a `RangeError`.
+   *
+   * @param permits - an integer >= 1, or `Infinity`
+   * @throws the `TypeError` or `RangeError` of an invalid argument
+   */
+  resize(permits: number): void;
+  /**
+   * Turns away everybody who waits, and who comes from now on, with a {@link SluiceError} (`ERR_SLUICE_CLOSED`). Permits
+   * that are out can still be given back. May be called any number of times.
+   */
+  close(): void;
+}
+
+/**
+ * A {@link Semaphore} with one permit: one at a time, in the order of asking.
+ *
+ * It is not re-entrant: who holds it and asks for it again waits for itself.
+ *
+ * @example
+ * ```js
+ * const mutex = new Mutex();
+ * let token;
+ *
+ * // However many ask at once, one of them logs in.
+ * function currentToken() {
+ *   return mutex.runExclusive(async () => {
+ *     token ??= await login(user);
+ *     return token;
+ *   });
+ * }
+ * ```
+ */
+export class Mutex extends Semaphore {
+  /** @throws the `TypeError` or `RangeError` of an invalid argument */
+  constructor(options?: SemaphoreOptions);
+  /** Whether somebody holds it. */
+  get isLocked(): boolean;
+  /**
+   * Calls `fn` while nobody else holds the mutex: `use`, by the name that mutexes have for it.
+   *
+   * @param fn - called with the permit; may return a promise
+   * @returns what `fn` comes to
+   * @throws (as a rejection) what `fn` throws or rejects with; what `acquire` rejects with
+   */
+  runExclusive<R>(fn: (permit: Permit) => R, options?: WaitOptions): Promise<Awaited<R>>;
+  /**
+   * A mutex stays one: there is nothing to change.
+   *
+   * @param permits - 1
+   * @throws a `RangeError` for any other number
+   */
+  resize(permits: number): void;
+}
+
+/** What a {@link RateLimiter} is made of: a rate, and how many may wait for it. */
+export interface RateLimiterOptions extends RateOptions {
+  /**
+   * How many may wait: an integer >= 0, or `Infinity`. Who would be one more is turned away at once, with a
+   * {@link SluiceError} (`ERR_SLUICE_FULL`).
+   * @defaultValue Infinity
+   */
+  maxWaiting?: number | undefined;
+}
+
+/** What {@link RateLimiter}'s `reconfigure` changes; what is absent stays as it is. */
+export interface RateChange {
+  /** Tokens in each `per`; > 0 and finite. */
+  max?: number | undefined;
+  /** Milliseconds; > 0 and finite. */
+  per?: number | undefined;
+  /** Tokens that may be taken at once after a pause: an integer >= 1. */
+  burst?: number | undefined;
+}
+
+/** Options of {@link RateLimiter}'s `acquire`. */
+export interface AcquireTokensOptions extends WaitOptions {
+  /**
+   * The wait does not keep the process alive.
+   * @defaultValue false
+   */
+  unref?: boolean | undefined;
+}
+
+/**
+ * Lets so many through in a time: one token bucket, for as many callers as like to share it.
+ *
+ * It holds `burst` tokens at most and is full at first; `max` of them come back evenly in each `per`, on a clock that is
+ * never set back. So in no stretch of `t` milliseconds are more than `burst + max * t / per` taken. Who finds too few waits
+ * for them in line, strictly first come, first served. (The algorithm is the one that ITU-T Recommendation I.371 polices
+ * ATM cells with, as its "generic cell rate algorithm".) A wait keeps the process alive, unless it is `unref`.
+ *
+ * As the `rate` of {@link mapWithLimit}, {@link mapSettled}, {@link mapStream} and {@link consume} it gives each of their
+ * attempts a token.
+ *
+ * @example
+ * ```js
+ * // A server that allows 600 requests a minute, 20 of them at once.
+ * const limiter = new RateLimiter({ max: 600, per: 60_000, burst: 20 });
+ *
+ * async function get(path) {
+ *   await limiter.acquire({ signal });
+ *   const response = await fetch(path, { signal });
+ *   if (response.status === 429) limiter.penalize(1_000 * Number(response.headers.get('retry-after')));
+ *   return response;
+ * }
+ *
+ * const [page, texts] = await Promise.all([get(url), mapWithLimit(urls, 8, load, { rate: limiter })]);
+ * ```
+ */
+export class RateLimiter {
+  #private;
+  /**
+   * @param rate - a number of tokens per second, > 0 and finite, or options
+   * @throws the `TypeError` or `RangeError` of an invalid argument
+   */
+  constructor(rate: number | RateLimiterOptions);
+  /** How many tokens, whole ones, can be had now; 0 while anybody waits. */
+  get available(): number;
+  /** How many wait. */
+  get waiting(): number;
+  /**
+   * Waits in line for tokens, and takes them.
+   *
+   * @param tokens - how many: an integer >= 1, and not more than `burst`; 1 where it is absent
+   * @returns how long that took, in milliseconds; 0 where they were there
+   * @throws (as a rejection) a {@link SluiceError}: `ERR_SLUICE_FULL` where `maxWaiting` others wait already,
+   *   `ERR_SLUICE_CLOSED` when the limiter is closed, now or during the wait; a {@link TimeoutError} (`scope: 'wait'`);
+   *   `signal.reason`; a `RangeError` where `tokens` is more than `burst`, or has become so by `reconfigure`
+   */
+  acquire(tokens?: number, options?: AcquireTokensOptions): Promise<number>;
+  acquire(options: AcquireTokensOptions): Promise<number>;
+  /**
+   * Takes tokens, if there are as many now and nobody waits.
+   *
+   * @param tokens - as in `acquire`
+   * @returns whether it has taken them
+   * @throws a {@link SluiceError} (`ERR_SLUICE_CLOSED`); a `RangeError` where `tokens` is more than `burst`
+   */
+  tryAcquire(tokens?: number): boolean;
+  /**
+   * Changes the rate from now on, for who waits too. Who waits for more tokens than the new `burst` is turned away, with a
+   * `RangeError`.
+   *
+   * @throws the `TypeError` or `RangeError` of an invalid argument
+   */
+  reconfigure(options: RateChange): void;
+  /**
+   * Gives out no token for so long, as a server asks for with `Retry-After`; then one at once, and from there on at the
+   * rate.
+   *
+   * @param ms - milliseconds, >= 0 and finite
+   * @throws the `TypeError` or `RangeError` of an invalid argument
+   */
+  penalize(ms: number): void;
+  /**
+   * Turns away everybody who waits, and who comes from now on, with a {@link SluiceError} (`ERR_SLUICE_CLOSED`). May be
+   * called any number of times.
+   */
+  close(): void;
+}
+
+/** Options of {@link Queue}. */
+export interface QueueOptions {
+  /**
+   * How many items it holds before `put` waits: an integer >= 1, or `Infinity`.
+   * @defaultValue Infinity
+   */
+  maxSize?: number | undefined;
+}
+
+/** Options of {@link Queue}'s `close`. */
+export interface CloseQueueOptions {
+  /**
+   * Drops what is in the queue; that counts as done.
+   * @defaultValue false
+   */
+  discard?: boolean | undefined;
+}
+
+/**
+ * Hands items from those who make them to those who work on them, in order, and holds the makers up when the workers do
+ * not keep pace.
+ *
+ * Both sides wait in line. `taskDone` and `join` are those of Python's `asyncio.Queue`: they tell when everything that was
+ * put has been worked on, not only taken.
+ *
+ * @example
+ * ```js
+ * const queue = new Queue({ maxSize: 100 });
+ *
+ * async function work() {
+ *   for await (const row of queue) {
+ *     await save(row);
+ *     queue.taskDone();
+ *   }
+ * }
+ * const workers = [work(), work(), work()];
+ *
+ * for await (const row of rows()) await queue.put(row, { timeout: 30_000 }); // waits while 100 are in it
+ * queue.close(); // the loops end when it is empty
+ * await Promise.all(workers);
+ * ```
+ */
+export class Queue<T> {
+  #private;
+  /** @throws the `TypeError` or `RangeError` of an invalid argument */
+  constructor(options?: QueueOptions);
+  /** How many items are in it. */
+  get size(): number;
+  /** How many it holds. */
+  get maxSize(): number;
+  /** Whether it has been closed. There may still be items in it. */
+  get isClosed(): boolean;
+  /**
+   * Adds an item at the end, as soon as there is room for it.
+   *
+   * @throws (as a rejection) a {@link SluiceError} (`ERR_SLUICE_CLOSED`) when the queue is closed, now or during the wait;
+   *   a {@link TimeoutError} (`scope: 'wait'`); `signal.reason`. The item is not in the queue then.
+   */
+  put(item: T, options?: WaitOptions): Promise<void>;
+  /**
+   * Adds an item at the end, if there is room now and nobody else waits for it.
+   *
+   * @returns whether it has been added
+   * @throws a {@link SluiceError} (`ERR_SLUICE_CLOSED`)
+   */
+  tryPut(item: T): boolean;
+  /**
+   * Takes the first item, as soon as there is one.
+   *
+   * @throws (as a rejection) a {@link SluiceError} (`ERR_SLUICE_CLOSED`) when the queue is closed and empty, now or during
+   *   the wait; a {@link TimeoutError} (`scope: 'wait'`); `signal.reason`. No item is lost then.
+   */
+  get(options?: WaitOptions): Promise<T>;
+  /**
+   * Takes the first item, if there is one now.
+   *
+   * @returns the item, or `undefined` where there is none, also when the queue is closed
+   */
+  tryGet(): T | undefined;
+  /**
+   * Lets nothing more in: who waits with an item, and who comes with one from now on, is turned away with a
+   * {@link SluiceError} (`ERR_SLUICE_CLOSED`). What is in the queue can still be taken; then those who wait for more are
+   * turned away too, and `for await` loops end. May be called any number of times.
+   */
+  close(options?: CloseQueueOptions): void;
+  /**
+   * Says that one item that was taken has been worked on.
+   *
+   * @throws a {@link SluiceError} (`ERR_SLUICE_TASK_DONE`) when it has been said of every item that was put
+   */
+  taskDone(): void;
+  /**
+   * Waits until it has been said of every item that was put that it is done.
+   *
+   * @throws (as a rejection) a {@link TimeoutError} (`scope: 'wait'`); `signal.reason`
+   */
+  join(options?: WaitOptions): Promise<void>;
+  /**
+   * Takes item after item until the queue is closed and empty. Any number of loops may share the items, each of which one
+   * of them gets; leaving a loop does not close the queue.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T>;
+}
+
+// # Structured concurrency
+
+/** Options of {@link TaskGroup}. */
+export interface TaskGroupOptions extends Pick<CommonOptions, 'label'> {
+  /**
+   * How many tasks run at once: an integer >= 1, `Infinity`, or a {@link Semaphore}, of which each takes one permit. The
+   * others wait in the order in which they came.
+   * @defaultValue Infinity
+   */
+  limit?: number | Semaphore | undefined;
+  /** Ends the group as a failure does, with `signal.reason` as the error. */
+  signal?: AbortSignal | undefined;
+  /**
+   * For everything in the group, in milliseconds. When it is over, the group ends as by a failure, with a
+   * {@link TimeoutError} (`scope: 'total'`) as the error. May be negative (end minus now), which is as 0.
+   * @defaultValue Infinity
+   */
+  totalTimeout?: number | undefined;
+}
+
+/** What a task of a {@link TaskGroup} is told about itself. */
+export interface TaskContext extends Context {
+  /** Which task of its group, from 0, in the order of `run` and `nest`. */
+  readonly index: number;
+  /** 1: a task is not tried again. */
+  readonly attempt: 1;
+  /**
+   * Aborted when the group fails, and with the reason why: the first error, the {@link TimeoutError} of the group, or the
+   * reason of its signal. Never aborted on a normal end.
+   */
+  readonly signal: AbortSignal;
+  /** How long the group may still take, in milliseconds; `Infinity` where nothing bounds it. */
+  readonly remaining: number;
+}
+
+/**
+ * Tasks that end together: nobody leaves the block in which they were started before all of them have ended, and the first
+ * that fails ends the others.
+ *
+ * When the body or a task fails, `group.signal` and the signals of all tasks are aborted with that error, tasks that wait
+ * for the `limit` never start, those that run are waited for, and then the group rejects with the error. If others have
+ * failed meanwhile, it is an `AggregateError`, its `errors` in the order of failing; a task that rejects with the very
+ * reason of the abort, or with an `AbortError` whose `cause` that is, has not failed but obeyed.
+ *
+ * This is structured concurrency: the nurseries of Trio (N. J. Smith, "Notes on structured concurrency, or: Go statement
+ * considered harmful", 2018) and Python's `asyncio.TaskGroup` (3.11, with the exception groups of PEP 654).
+ *
+ * @example
+ * ```js
+ * // Both, or neither: when one fails, the other is aborted, and both have ended before the error is seen.
+ * const [found, orders] = await TaskGroup.run(
+ *   async (group) => {
+ *     const first = group.run(({ signal }) => getUser(id, { signal }));
+ *     const second = group.run(({ signal }) => getOrders(id, { signal }));
+ *     return [await first, await second];
+ *   },
+ *   { totalTimeout: 2_000, signal },
+ * );
+ *
+ * // As an object, for work that comes from outside.
+ * const group = new TaskGroup({ limit: 4 });
+ * for (const one of urls) group.run(({ signal }) => fetch(one, { signal }));
+ * await group.close();
+ * ```
+ */
+export class TaskGroup {
+  #private;
+  /**
+   * Calls `body` with a new group, and waits until it and all tasks have ended.
+   *
+   * @param body - starts tasks with `group.run`, and may await them or not
+   * @returns what `body` comes to
+   * @throws (as a rejection) the first failure, of the body or of a task; an `AggregateError` where there were several; a
+   *   {@link TimeoutError} (`scope: 'total'`); `signal.reason`
+   */
+  static run<R>(body: (group: TaskGroup) => R, options?: TaskGroupOptions): Promise<Awaited<R>>;
+  /**
+   * A group without a body. Close it: what fails in it is told by `close`, and by nothing else.
+   *
+   * @throws the `TypeError` or `RangeError` of an invalid argument
+   */
+  constructor(options?: TaskGroupOptions);
+  /** Aborted when the group fails, and with the reason why. */
+  get signal(): AbortSignal;
+  /** How many tasks have not ended, those that wait for the `limit` included. */
+  get size(): number;
+  /** The limit it was given; `Infinity` where it was given none. */
+  get limit(): number | Semaphore;
+  /**
+   * Starts a task: at once, in the call, if the `limit` allows, else when those before it have. Tasks may start further
+   * tasks.
+   *
+   * @param fn - called with a {@link TaskContext}; may return a promise
+   * @returns what `fn` comes to. The promise is marked as handled: who does not await it hears of a failure by the group.
+   * @throws (as a rejection) what `fn` throws or rejects with; the reason of the abort where the group is failing, or
+   *   fails before the task has started; a {@link SluiceError} (`ERR_SLUICE_CLOSED`) where the group has been closed or
+   *   has ended
+   */
+  run<R>(fn: (context: TaskContext) => R): Promise<Awaited<R>>;
+  /**
+   * A group within the group: a task of this one, and aborted with it. It has no more time than what this one has left.
+   *
+   * @param body - as in `TaskGroup.run`
+   * @returns what `body` comes to, when all tasks of the inner group have ended. The promise is marked as handled.
+   * @throws (as a rejection) what `TaskGroup.run` and `run` reject with. A failure of the inner group is one of this one.
+   */
+  nest<R>(body: (group: TaskGroup) => R, options?: TaskGroupOptions): Promise<Awaited<R>>;
+  /**
+   * Takes no more tasks, but from those that still run, and waits for all of them. Each call returns the same promise.
+   *
+   * @throws (as a rejection) what `TaskGroup.run` rejects with
+   */
+  close(): Promise<void>;
+  /**
+   * For `await using`: aborts the tasks, unless `close` was called, and waits for them.
+   *
+   * @throws (as a rejection) what a task fails with; never what only came of that abort
+   */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Options of {@link race}, {@link any} and {@link all}. */
+export interface RaceOptions extends Pick<CommonOptions, 'signal' | 'label'>, TotalTimeoutOption {}
+
+/** What an element of {@link race}, {@link any} and {@link all} may be: a function, or anything else. */
+export type RaceElement = ((context: Context) => unknown) | {} | null | undefined;
+
+/** What such an element comes to: the value of its promise, or of what it returns. */
+export type ElementValue<E> = E extends (context: Context) => infer R ? Awaited<R> : Awaited<E>;
+
+/**
+ * `Promise.race`, that ends the losers, and that can be ended.
+ *
+ * An element that is a function is called at once, in order, with a {@link Context}: `index` is where it stands, and its
+ * `signal` is aborted when the race is over without it, with an `AbortError` that says so, or with what ended the call.
+ * A promise that is raced again and again, as one that stands for "we are shutting down", does not collect what it was
+ * raced against (with `Promise.race` it does: https://github.com/nodejs/node/issues/17469). Losers that reject later are
+ * never unhandled.
+ *
+ * @param iterable - values, promises, thenables and functions
+ * @returns the value of the first to settle, if that is fulfilled
+ * @throws (as a rejection) what the first to settle rejects with, or throws when it is called; a {@link TimeoutError}
+ *   (`scope: 'total'`); `signal.reason`; what the iterator threw; a `RangeError` where there are no elements, no `signal` and
+ *   no `totalTimeout`: it would never settle
+ *
+ * @example
+ * ```js
+ * // The nearer one answers, the other request is aborted.
+ * const response = await race(
+ *   [
+ *     ({ signal }) => fetch('https://eu.example.com/', { signal }),
+ *     ({ signal }) => fetch('https://us.example.com/', { signal }),
+ *   ],
+ *   { totalTimeout: 2_000 },
+ * );
+ * ```
+ */
+export function race<T extends readonly RaceElement[] | []>(
+  iterable: T,
+  options?: RaceOptions,
+): Promise<ElementValue<T[number]>>;
+export function race<T>(iterable: Iterable<T>, options?: RaceOptions): Promise<ElementValue<T>>;
+
+/**
+ * `Promise.any`, that ends the others, and that can be ended: the first success wins.
+ *
+ * Elements may be functions, as in {@link race}.
+ *
+ * @param iterable - values, promises, thenables and functions
+ * @returns the value of the first to be fulfilled
+ * @throws (as a rejection) an `AggregateError` when none was, its `errors` in the order of the elements (as for no
+ *   elements); a {@link TimeoutError} (`scope: 'total'`); `signal.reason`; what the iterator threw
+ *
+ * @example
+ * ```js
+ * const text = await any(
+ *   urls.map((one) => ({ signal }) => fetch(one, { signal }).then((response) => response.text())),
+ *   { totalTimeout: 5_000 },
+ * );
+ * ```
+ */
+export function any<T extends readonly RaceElement[] | []>(
+  iterable: T,
+  options?: RaceOptions,
+): Promise<ElementValue<T[number]>>;
+export function any<T>(iterable: Iterable<T>, options?: RaceOptions): Promise<ElementValue<T>>;
+
+/**
+ * `Promise.all`, that ends the others when one fails, and that can be ended.
+ *
+ * Elements may be functions, as in {@link race}; their signals are aborted with the first error. It does not wait for them
+ * to end: a {@link TaskGroup} does.
+ *
+ * @param iterable - values, promises, thenables and functions; a tuple gives a tuple
+ * @returns the values, in the order of the elements
+ * @throws (as a rejection) the first error; a {@link TimeoutError} (`scope: 'total'`); `signal.reason`; what the iterator
+ *   threw
+ *
+ * @example
+ * ```js
+ * const [found, orders] = await all(
+ *   [({ signal }) => getUser(id, { signal }), ({ signal }) => getOrders(id, { signal })],
+ *   { totalTimeout: 1_000, label: 'page' },
+ * );
+ * ```
+ */
+export function all<T extends readonly RaceElement[] | []>(
+  iterable: T,
+  options?: RaceOptions,
+): Promise<{ -readonly [P in keyof T]: ElementValue<T[P]> }>;
+export function all<T>(iterable: Iterable<T>, options?: RaceOptions): Promise<ElementValue<T>[]>;
+
+/** Options of {@link withResource}. */
+export interface ResourceOptions extends Pick<CommonOptions, 'label'> {
+  /** Ends `acquire` and `use`: the call rejects with `signal.reason`, after `release`. */
+  signal?: AbortSignal | undefined;
+  /**
+   * For `acquire` and `use` together, in milliseconds. When it is over the call rejects with a {@link TimeoutError}
+   * (`scope: 'total'`), after `release`.
+   * @defaultValue Infinity
+   */
+  timeout?: number | undefined;
+}
+
+/**
+ * Acquires something, uses it, and releases it in every case: a connection, a file, a lock, a transaction.
+ *
+ * On abort or timeout the context's `signal` is aborted; a resource that is there is released at once, that is awaited, and
+ * then the call rejects. One that arrives only later is released when it does; what goes wrong with it then reaches nobody.
+ *
+ * @param acquire - called at once, with a {@link Context}; may return a promise. If it fails there is nothing to release.
+ * @param release - called once, with the resource and the outcome of `use`, as of `Promise.allSettled`: rejected with the
+ *   reason or the {@link TimeoutError} where an abort or a timeout came first. Awaited, without a time limit.
+ * @param use - called with the resource and the same {@link Context}; may return a promise
+ * @returns what `use` comes to, when `release` has ended
+ * @throws (as a rejection) what `acquire`, `use` or `release` throws or rejects with (an `AggregateError` of both, in that
+ *   order, where `use` and `release` do); a {@link TimeoutError} (`scope: 'total'`); `signal.reason`
+ *
+ * @example
+ * ```js
+ * const sum = await withResource(
+ *   () => db.begin(),
+ *   (transaction, { status }) => (status === 'fulfilled' ? transaction.commit() : transaction.rollback()),
+ *   (transaction, { signal }) => transaction.query('UPDATE accounts SET …', { signal }),
+ *   { timeout: 5_000 },
+ * );
+ * ```
+ */
+export function withResource<T, R>(
+  acquire: (context: Context) => T,
+  release: (resource: Awaited<T>, outcome: PromiseSettledResult<unknown>) => unknown,
+  use: (resource: Awaited<T>, context: Context) => R,
+  options?: ResourceOptions,
+): Promise<Awaited<R>>;
+
+// # Errors
 
 /**
  * The time was over.
@@ -597,8 +1507,11 @@ export class TimeoutError extends Error {
   readonly name: 'TimeoutError';
   /** Tells it from other errors where `instanceof` cannot, as across threads. */
   readonly code: 'ERR_SLUICE_TIMEOUT';
-  /** Whose time: one attempt's, one item's with all its attempts and waits, or the whole call's. */
-  readonly scope: 'attempt' | 'item' | 'total';
+  /**
+   * Whose time: one attempt's, one item's with all its attempts and waits, the whole call's, or that of a mere wait (for a
+   * permit, for tokens, for an item of a queue or room in it).
+   */
+  readonly scope: 'attempt' | 'item' | 'total' | 'wait';
   /** The time that was given, in milliseconds. */
   readonly timeout: number;
   /** The time that had passed, in milliseconds, from the end of the turn in which it began to count. */
@@ -608,11 +1521,11 @@ export class TimeoutError extends Error {
    * not 0, the answer may have been there and not been heard.
    */
   readonly loopBlocked: number;
-  /** Which item; `undefined` in `withTimeout`, and when the time of a whole call was over. */
+  /** Which item; `undefined` in `withTimeout`, and when the time of a whole call or of a wait was over. */
   readonly index: number | undefined;
   /**
    * Which attempt at it, from 1; with `scope: 'item'` the last one that was started, 0 where none was. `undefined` when
-   * the time of a whole call was over.
+   * the time of a whole call or of a wait was over.
    */
   readonly attempt: number | undefined;
   /** The call's option `label`. */
@@ -620,7 +1533,8 @@ export class TimeoutError extends Error {
   /**
    * With `scope: 'item'` the error of its last attempt that failed, where there was one. With `scope: 'total'` the last
    * error where the wait before the next attempt would have outlasted it; with `stopOnError: false` the `AggregateError`
-   * of the items that had failed. With `scope: 'attempt'` there is none.
+   * of the items that had failed. With `scope: 'attempt'` and
+   * `'wait'` there is none.
    */
   cause?: unknown;
 }
@@ -649,6 +1563,34 @@ export class PermanentError extends Error {
   readonly code: 'ERR_SLUICE_PERMANENT';
   /** What the item fails with. */
   cause?: unknown;
+}
+
+/**
+ * The state of a semaphore, a rate limiter, a queue or a task group does not allow what was asked of it.
+ *
+ * @example
+ * ```js
+ * const reports = new Semaphore(2, { maxWaiting: 10 });
+ * try {
+ *   await reports.use(() => send(order, { signal }));
+ * } catch (error) {
+ *   if (!(error instanceof SluiceError) || error.code !== 'ERR_SLUICE_FULL') throw error;
+ *   console.warn('too many reports at once, try again later');
+ * }
+ * ```
+ */
+export class SluiceError extends Error {
+  private constructor();
+  readonly name: 'SluiceError';
+  /**
+   * What was wrong:
+   *
+   * - `'ERR_SLUICE_FULL'`: as many wait as `maxWaiting` allows
+   * - `'ERR_SLUICE_CLOSED'`: it was used after it had been closed or had ended, or was waited for when it was closed
+   * - `'ERR_SLUICE_RELEASED'`: a permit was released a second time
+   * - `'ERR_SLUICE_TASK_DONE'`: `taskDone()` was called more often than items had been put
+   */
+  readonly code: 'ERR_SLUICE_FULL' | 'ERR_SLUICE_CLOSED' | 'ERR_SLUICE_RELEASED' | 'ERR_SLUICE_TASK_DONE';
 }
 
 export {};

@@ -1,6 +1,6 @@
 'use strict';
 
-const { PermanentError, TimeoutError } = require('./errors');
+const { PermanentError, SluiceError, TimeoutError } = require('./errors');
 const { mapSettled, mapWithLimit } = require('./map');
 const { execute, retry } = require('./retry');
 const { allSettled } = require('./settle');
@@ -11,6 +11,7 @@ require('./shapes');
 
 module.exports = {
   PermanentError,
+  SluiceError,
   TimeoutError,
   allSettled,
   execute,

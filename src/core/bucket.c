@@ -61,16 +61,66 @@ static void refill(struct sluice__bucket *bucket, uint64_t now) {
   bucket->at = now;
 }
 
-int sluice__bucket_take(struct sluice__bucket *bucket, uint64_t now) {
+int sluice__bucket_draw(struct sluice__bucket *bucket, uint64_t tokens, uint64_t now) {
+  if (now < bucket->shut) return 0;
   if (bucket->max == 0) return 1;
   refill(bucket, now);
-  if (bucket->tokens == 0) return 0;
-  bucket->tokens--;
+  if (bucket->tokens < tokens) return 0;
+  bucket->tokens -= tokens;
   return 1;
 }
 
-uint64_t sluice__bucket_ready_at(const struct sluice__bucket *bucket) {
-  if (bucket->max == 0 || bucket->tokens > 0) return bucket->at;
-  uint64_t missing = bucket->per - bucket->carry;
-  return bucket->at + missing / bucket->max + (missing % bucket->max != 0);
+static uint64_t later(uint64_t a, uint64_t b) {
+  return a > b ? a : b;
+}
+
+/* How long so many more tokens take to accrue: ceil((missing * per - carry) / max), without overflow. */
+static uint64_t time_for(const struct sluice__bucket *bucket, uint64_t missing) {
+  uint64_t whole = missing / bucket->max;
+  uint64_t parts = missing % bucket->max * bucket->per; /* < max * per */
+  if (whole > (SLUICE_NEVER - 1) / bucket->per) return SLUICE_NEVER;
+  uint64_t time = whole * bucket->per;
+  if (parts < bucket->carry) return time - (bucket->carry - parts) / bucket->max;
+  parts -= bucket->carry;
+  return time + parts / bucket->max + (parts % bucket->max != 0);
+}
+
+uint64_t sluice__bucket_ready_for(const struct sluice__bucket *bucket, uint64_t tokens) {
+  if (bucket->max == 0 || bucket->tokens >= tokens) return later(bucket->at, bucket->shut);
+  uint64_t time = time_for(bucket, tokens - bucket->tokens);
+  return time > UINT64_MAX - bucket->at ? UINT64_MAX : later(bucket->at + time, bucket->shut);
+}
+
+uint64_t sluice__bucket_level(struct sluice__bucket *bucket, uint64_t now) {
+  if (now < bucket->shut) return 0;
+  if (bucket->max == 0) return SLUICE_PERMIT_MAX;
+  refill(bucket, now);
+  return bucket->tokens;
+}
+
+void sluice__bucket_change(struct sluice__bucket *bucket, const struct sluice_rate *rate, uint64_t now) {
+  struct sluice__bucket former = *bucket;
+  if (former.max != 0) refill(&former, now);
+  sluice__bucket_init(bucket, rate);
+  bucket->shut = former.shut;
+  if (former.max == 0) {
+    bucket->at = former.shut; /* it is full when it opens again */
+    bucket->is_begun = former.shut != 0;
+    return;
+  }
+  bucket->at = former.at;
+  bucket->is_begun = 1;
+  if (former.tokens < bucket->tokens) bucket->tokens = former.tokens;
+}
+
+void sluice__bucket_shut(struct sluice__bucket *bucket, uint64_t duration, uint64_t now) {
+  uint64_t until = duration >= SLUICE_NEVER - now ? SLUICE_NEVER : now + duration;
+  if (until <= bucket->shut) return;
+  bucket->shut = until;
+  if (bucket->max == 0) return;
+  refill(bucket, now);
+  if (bucket->tokens != 0) bucket->tokens = 1;
+  else bucket->tokens = accrued(bucket, until - bucket->at, 1, &bucket->carry);
+  if (bucket->tokens != 0) bucket->carry = 0;
+  bucket->at = until;
 }

@@ -11,6 +11,7 @@ struct sluice__bucket {
   uint64_t tokens;
   uint64_t carry;   /* max * the time since the last token, in units of 1/per token: < per */
   uint64_t at;      /* up to when tokens have accrued */
+  uint64_t shut;    /* no token is given out before; 0: never shut */
   uint8_t is_begun; /* `at` says something */
 };
 
@@ -19,9 +20,23 @@ int sluice__bucket_valid(const struct sluice_rate *rate);
 /* A full one. Time begins with the first take. A rate whose terms are too large is rounded down to one token in a whole
  * number of nanoseconds. */
 void sluice__bucket_init(struct sluice__bucket *bucket, const struct sluice_rate *rate);
-/* Takes a token; 0 where there is none at `now`. A `now` before the last one is as the last one. */
-int sluice__bucket_take(struct sluice__bucket *bucket, uint64_t now);
-/* When take() will find a token. After a take(): as of its `now`. */
-uint64_t sluice__bucket_ready_at(const struct sluice__bucket *bucket);
+/* Takes so many tokens, at most `burst`; 0 where there are not as many at `now`. A `now` before the last one is as the
+ * last one. */
+int sluice__bucket_draw(struct sluice__bucket *bucket, uint64_t tokens, uint64_t now);
+/* When draw() will find so many, at most `burst`; SLUICE_NEVER and above is never. After a draw(): as of its `now`. */
+uint64_t sluice__bucket_ready_for(const struct sluice__bucket *bucket, uint64_t tokens);
+/* What draw() would find. */
+uint64_t sluice__bucket_level(struct sluice__bucket *bucket, uint64_t now);
+/* Another rate, from now on: what it holds stays, as far as the burst allows. */
+void sluice__bucket_change(struct sluice__bucket *bucket, const struct sluice_rate *rate, uint64_t now);
+/* Gives out nothing for `duration`. What accrues meanwhile is one token at most. */
+void sluice__bucket_shut(struct sluice__bucket *bucket, uint64_t duration, uint64_t now);
+
+static inline int sluice__bucket_take(struct sluice__bucket *bucket, uint64_t now) {
+  return sluice__bucket_draw(bucket, 1, now);
+}
+static inline uint64_t sluice__bucket_ready_at(const struct sluice__bucket *bucket) {
+  return sluice__bucket_ready_for(bucket, 1);
+}
 
 #endif

@@ -17,7 +17,8 @@ struct tally {
   uint64_t progress; /* jobs in `dirty` or `reporting` */
   uint64_t granted;  /* jobs in `granted` */
   uint64_t waiting;  /* lanes in their jobs' `waiting` */
-  uint64_t rated;    /* jobs with a rate */
+  uint64_t room;     /* lanes in their jobs' `room` */
+  uint64_t rated;    /* jobs with a rate, and waiters for tokens */
 };
 
 #define BIT(list) (1u << SLUICE__LIST_##list)
@@ -29,6 +30,7 @@ static uint32_t lists_of(enum sluice__kind kind) {
     case SLUICE__KIND_ITEM:
     case SLUICE__KIND_GUARD:
     case SLUICE__KIND_TOTAL:
+    case SLUICE__KIND_WAITER:
       return BIT(NEWBORN) | BIT(WHEEL) | BIT(HELD) | BIT(FINAL) | BIT(READY);
     case SLUICE__KIND_BACKOFF:
     case SLUICE__KIND_GATE:
@@ -38,6 +40,13 @@ static uint32_t lists_of(enum sluice__kind kind) {
       return BIT(YIELDED) | BIT(READY);
     case SLUICE__KIND_WAIT:
       return BIT(WAITING);
+    case SLUICE__KIND_ROOM:
+      return BIT(ROOM);
+    case SLUICE__KIND_HANDED:
+    case SLUICE__KIND_GRANTED:
+    case SLUICE__KIND_REFUSED:
+    case SLUICE__KIND_SHUT:
+      return BIT(HANDED);
     case SLUICE__KIND_OUTLIVED:
     case SLUICE__KIND_ITEM_OUTLIVED:
       return BIT(READY);
@@ -46,8 +55,8 @@ static uint32_t lists_of(enum sluice__kind kind) {
 }
 
 static int waits_for_no_time(enum sluice__kind kind) {
-  return kind == SLUICE__KIND_YIELD || kind == SLUICE__KIND_WAIT || kind == SLUICE__KIND_OUTLIVED ||
-         kind == SLUICE__KIND_ITEM_OUTLIVED;
+  return kind == SLUICE__KIND_YIELD || kind == SLUICE__KIND_OUTLIVED || kind == SLUICE__KIND_ITEM_OUTLIVED ||
+         (lists_of(kind) & (BIT(WAITING) | BIT(ROOM) | BIT(HANDED))) != 0;
 }
 
 static int check_deadline(const struct sluice_engine *engine, const struct sluice__deadline *deadline, uint32_t flags,
@@ -84,10 +93,12 @@ static int check_state(const struct sluice__job *job, const struct sluice__lane 
     case SLUICE__LANE_REVIEWING:
       return (job->policy.flags & SLUICE_FLAG_REVIEW) != 0 && has_taken_item(job, lane) && !is_armed;
     case SLUICE__LANE_PARKED:
-      if (lane->attempt == 0) return is_armed && kind == SLUICE__KIND_YIELD;
+      if (lane->attempt == 0)
+        return is_armed && (kind == SLUICE__KIND_YIELD || kind == SLUICE__KIND_ROOM || kind == SLUICE__KIND_HANDED);
+      if (!is_armed && job->semaphore != NULL && job->claimant == lane->slot.number) return !lane->has_permit;
       return has_taken_item(job, lane) &&
-             (!is_armed || kind == SLUICE__KIND_BACKOFF || kind == SLUICE__KIND_YIELD || kind == SLUICE__KIND_WAIT ||
-              kind == SLUICE__KIND_OUTLIVED || kind == SLUICE__KIND_ITEM_OUTLIVED);
+             (!is_armed || kind == SLUICE__KIND_HANDED || kind == SLUICE__KIND_BACKOFF || kind == SLUICE__KIND_YIELD ||
+              kind == SLUICE__KIND_WAIT || kind == SLUICE__KIND_OUTLIVED || kind == SLUICE__KIND_ITEM_OUTLIVED);
     default:
       return 0;
   }
@@ -123,23 +134,130 @@ static int check_item(const struct sluice_engine *engine, const struct sluice__j
   return check_deadline(engine, deadline, job->policy.flags, tally);
 }
 
-/* The gate is armed where lanes wait and time can help. */
-static int check_gate(const struct sluice_engine *engine, const struct sluice__job *job, struct tally *tally) {
-  uint64_t waiting = 0;
-  for (const struct sluice__link *link = job->waiting.next; link != &job->waiting; link = link->next) {
-    const struct sluice__deadline *deadline = SLUICE__CONTAINER(link, const struct sluice__deadline, link);
-    if (link->next->prev != link || deadline->list != SLUICE__LIST_WAITING) return 0;
-    const struct sluice__lane *lane = SLUICE__CONTAINER(deadline, const struct sluice__lane, deadline);
-    if (lane->job != job->slot.number || waiting++ == job->lane_count) return 0;
+/* How many links are in a list, or UINT64_MAX where they are not linked both ways, or there are more than `most`. */
+static uint64_t count_links(const struct sluice__link *head, uint64_t most) {
+  uint64_t count = 0;
+  for (const struct sluice__link *link = head->next; link != head; link = link->next) {
+    if (link->next->prev != link || count++ == most) return UINT64_MAX;
   }
+  return head->next->prev == head ? count : UINT64_MAX;
+}
+
+/* How many of this job's lanes are in one of its lists, which says so in their deadlines. UINT64_MAX: something is
+ * wrong. */
+static uint64_t count_lanes(const struct sluice__job *job, const struct sluice__link *head, enum sluice__list list) {
+  uint64_t count = 0;
+  for (const struct sluice__link *link = head->next; link != head; link = link->next) {
+    const struct sluice__deadline *deadline = SLUICE__CONTAINER(link, const struct sluice__deadline, link);
+    if (link->next->prev != link || deadline->list != (uint8_t)list) return UINT64_MAX;
+    const struct sluice__lane *lane = SLUICE__CONTAINER(deadline, const struct sluice__lane, deadline);
+    if (lane->job != job->slot.number || count++ == job->lane_count) return UINT64_MAX;
+  }
+  return count;
+}
+
+/* The gate is armed where somebody is in the line and time can help. */
+static int check_limiter(const struct sluice_engine *engine, const struct sluice__limiter *limiter,
+                         struct tally *tally) {
+  uint64_t most = limiter->waiting + limiter->waiting_jobs;
+  if (count_links(&limiter->claims, most) != most || limiter->bucket.tokens > limiter->bucket.burst) return 0;
+  uint64_t referenced = 0, waiting = 0;
+  for (struct sluice__link *link = limiter->claims.next; link != &limiter->claims; link = link->next) {
+    const struct sluice__claim *claim = sluice__claim_of(link);
+    referenced += !claim->is_unref;
+    waiting += claim->claimant == SLUICE__CLAIM_WAITER;
+  }
+  if (referenced != limiter->referenced || waiting != limiter->waiting) return 0;
+  int is_armed = limiter->gate.list != SLUICE__LIST_NONE;
+  if (is_armed && limiter->gate.kind != SLUICE__KIND_GATE) return 0;
+  if (most == 0 && is_armed) return 0;
+  if (most != 0 && !is_armed) {
+    const struct sluice__claim *head = sluice__claim_of(limiter->claims.next);
+    if (sluice__bucket_ready_for(&limiter->bucket, head->weight) < SLUICE_NEVER) return 0;
+  }
+  uint32_t flags = referenced == 0 ? SLUICE_FLAG_UNREF : 0;
+  return check_deadline(engine, &limiter->gate, flags, tally);
+}
+
+/* The job stands in its limiter's line where lanes wait, and in its semaphore's where one has no permit yet. */
+static int check_claims(const struct sluice_engine *engine, const struct sluice__job *job, struct tally *tally) {
+  uint64_t waiting = count_lanes(job, &job->waiting, SLUICE__LIST_WAITING);
+  uint64_t room = count_lanes(job, &job->room, SLUICE__LIST_ROOM);
+  if (waiting == UINT64_MAX || room == UINT64_MAX) return 0;
   tally->waiting += waiting;
-  int is_armed = job->gate.list != SLUICE__LIST_NONE;
-  if (is_armed && (job->gate.kind != SLUICE__KIND_GATE || !job->has_gate)) return 0;
-  int is_blocked =
-      (job->counts.abandoned > job->policy.max_abandoned && job->policy.max_abandoned != SLUICE_UNLIMITED) ||
-      sluice__bucket_ready_at(&job->bucket) >= SLUICE_NEVER;
-  if (waiting == 0 ? is_armed : !is_armed && !is_blocked) return 0;
-  return job->bucket.tokens <= job->bucket.burst && check_deadline(engine, &job->gate, job->policy.flags, tally);
+  tally->room += room;
+  int is_in_line = !sluice__list_empty(&job->token_claim.link);
+  if (waiting == 0 ? is_in_line : !is_in_line && !sluice__gate_is_shut(job)) return 0;
+  if (waiting != 0 && !job->has_gate) return 0;
+  if ((job->claimant != SLUICE__NO_SLOT) == sluice__list_empty(&job->permit_claim.link)) return 0;
+  if (room != 0 && job->policy.window == 0) return 0;
+  if (job->policy.window != 0 && job->next_item - job->read > job->policy.window) return 0;
+  int has_own = job->limiter == &job->own_limiter;
+  return has_own ? check_limiter(engine, job->limiter, tally) : sluice__slot_in_use(&job->limiter->slot);
+}
+
+/* Permits that lanes of jobs on this semaphore hold. */
+static uint64_t held_permits(const struct sluice_engine *engine, const struct sluice__semaphore *semaphore) {
+  uint64_t held = 0;
+  for (uint32_t number = 0; number < sluice__slab_room(&engine->jobs); number++) {
+    const struct sluice__job *job = sluice__job_at(engine, number);
+    if (!sluice__slot_in_use(&job->slot) || job->semaphore != semaphore) continue;
+    for (uint32_t lane = job->first_lane; lane != SLUICE__NO_SLOT; lane = sluice__lane_at(engine, lane)->next)
+      held += sluice__lane_at(engine, lane)->has_permit;
+  }
+  return held;
+}
+
+/* Permits that were handed to waiters who have not heard of it yet. */
+static uint64_t handed_permits(const struct sluice_engine *engine, const struct sluice__semaphore *semaphore) {
+  uint64_t handed = 0;
+  for (uint32_t number = 0; number < sluice__slab_room(&engine->waiters); number++) {
+    const struct sluice__waiter *waiter = (const struct sluice__waiter *)sluice__slab_at(&engine->waiters, number);
+    int is_handed = waiter->deadline.list == SLUICE__LIST_HANDED && waiter->deadline.kind == SLUICE__KIND_GRANTED;
+    if (sluice__slot_in_use(&waiter->slot) && !waiter->is_draw && waiter->owner == semaphore->slot.number && is_handed)
+      handed += waiter->claim.weight;
+  }
+  return handed;
+}
+
+static int check_semaphore(const struct sluice_engine *engine, const struct sluice__semaphore *semaphore) {
+  uint64_t most = semaphore->waiting + semaphore->waiting_jobs;
+  if (count_links(&semaphore->claims, most) != most) return 0;
+  if (held_permits(engine, semaphore) + handed_permits(engine, semaphore) > semaphore->in_use) return 0;
+  if (most == 0) return 1;
+  /* Nobody waits for what is there. */
+  const struct sluice__claim *head = sluice__claim_of(semaphore->claims.next);
+  return head->weight > semaphore->permits || semaphore->in_use + head->weight > semaphore->permits;
+}
+
+static int check_waiter(const struct sluice_engine *engine, const struct sluice__waiter *waiter, struct tally *tally) {
+  const struct sluice__deadline *deadline = &waiter->deadline;
+  int is_in_line = !sluice__list_empty(&waiter->claim.link);
+  if (is_in_line == (deadline->list == SLUICE__LIST_HANDED)) return 0;
+  if (is_in_line && deadline->list != SLUICE__LIST_NONE && deadline->kind != SLUICE__KIND_WAITER) return 0;
+  tally->rated += waiter->is_draw && is_in_line;
+  return check_deadline(engine, deadline, deadline->flags, tally);
+}
+
+static int check_coordination(const struct sluice_engine *engine, struct tally *tally) {
+  for (uint32_t number = 0; number < sluice__slab_room(&engine->semaphores); number++) {
+    const struct sluice__semaphore *semaphore =
+        (const struct sluice__semaphore *)sluice__slab_at(&engine->semaphores, number);
+    if (sluice__slot_in_use(&semaphore->slot) && !check_semaphore(engine, semaphore)) return 0;
+  }
+  for (uint32_t number = 0; number < sluice__slab_room(&engine->limiters); number++) {
+    const struct sluice__limiter *limiter = (const struct sluice__limiter *)sluice__slab_at(&engine->limiters, number);
+    if (sluice__slot_in_use(&limiter->slot) && !check_limiter(engine, limiter, tally)) return 0;
+  }
+  for (uint32_t number = 0; number < sluice__slab_room(&engine->waiters); number++) {
+    const struct sluice__waiter *waiter = (const struct sluice__waiter *)sluice__slab_at(&engine->waiters, number);
+    if (sluice__slot_in_use(&waiter->slot) && !check_waiter(engine, waiter, tally)) return 0;
+  }
+  return 1;
+}
+
+static int has_item_of(const struct sluice__lane *lane) {
+  return lane->deadline.state != SLUICE__LANE_PULLING && lane->attempt != 0;
 }
 
 static int check_job(const struct sluice_engine *engine, const struct sluice__job *job, struct tally *tally) {
@@ -151,10 +269,13 @@ static int check_job(const struct sluice_engine *engine, const struct sluice__jo
     if (!sluice__slot_in_use(&lane->slot) || lane->job != job->slot.number || lane->prev != before) return 0;
     int has_yielded = lane->deadline.list != SLUICE__LIST_NONE && lane->deadline.kind == SLUICE__KIND_YIELD;
     uint32_t flags = has_yielded ? 0 : job->policy.flags;
-    if (lane->deadline.list == SLUICE__LIST_WAITING) flags = SLUICE_FLAG_UNREF;
+    if (lane->deadline.list == SLUICE__LIST_WAITING || lane->deadline.list == SLUICE__LIST_ROOM)
+      flags = SLUICE_FLAG_UNREF;
+    if (lane->deadline.list == SLUICE__LIST_HANDED) flags = 0;
+    if (lane->has_permit && (job->semaphore == NULL || !has_item_of(lane))) return 0;
     if (!check_deadline(engine, &lane->deadline, flags, tally) || !check_state(job, lane)) return 0;
     if (!check_item(engine, job, lane, tally)) return 0;
-    int has_item = lane->deadline.state != SLUICE__LANE_PULLING && lane->attempt != 0;
+    int has_item = has_item_of(lane);
     in_flight += has_item;
     at_source += !has_item;
     before = number;
@@ -162,14 +283,15 @@ static int check_job(const struct sluice_engine *engine, const struct sluice__jo
   }
   tally->lanes += lanes;
   if (lanes != job->lane_count || (lanes > job->policy.limit && job->policy.limit != SLUICE_UNLIMITED)) return 0;
-  if (job->pulls ? job->is_pulling != at_source : job->is_pulling != 0) return 0;
+  int may_pull = job->pulls || job->semaphore != NULL;
+  if (may_pull ? job->is_pulling != at_source : job->is_pulling != 0) return 0;
   int has_progress = !sluice__list_empty(&job->progress);
   if (has_progress && (job->policy.flags & SLUICE_FLAG_PROGRESS) == 0) return 0;
   tally->progress += has_progress;
   if (job->total.state != SLUICE__LANE_ALONE) return 0;
   if (job->total.list != SLUICE__LIST_NONE && job->total.kind != SLUICE__KIND_TOTAL) return 0;
   return check_deadline(engine, &job->total, job->policy.flags, tally) && check_counts(job, in_flight) &&
-         check_grant(engine, job, tally) && check_gate(engine, job, tally);
+         check_grant(engine, job, tally) && check_claims(engine, job, tally);
 }
 
 static int check_owners(const struct sluice_engine *engine, struct tally *tally) {
@@ -177,7 +299,7 @@ static int check_owners(const struct sluice_engine *engine, struct tally *tally)
     const struct sluice__job *job = sluice__job_at(engine, number);
     if (!sluice__slot_in_use(&job->slot)) continue;
     if (!check_job(engine, job, tally)) return 0;
-    tally->rated += job->bucket.max != 0;
+    tally->rated += job->limiter != &job->own_limiter || job->limiter->bucket.max != 0;
   }
   for (uint32_t number = 0; number < sluice__slab_room(&engine->lanes); number++) {
     const struct sluice__lane *lane = sluice__lane_at(engine, number);
@@ -191,15 +313,6 @@ static int check_owners(const struct sluice_engine *engine, struct tally *tally)
     tally->lanes++;
   }
   return tally->lanes == engine->lanes.in_use;
-}
-
-/* How many links are in a list, or UINT64_MAX where they are not linked both ways, or there are more than `most`. */
-static uint64_t count_links(const struct sluice__link *head, uint64_t most) {
-  uint64_t count = 0;
-  for (const struct sluice__link *link = head->next; link != head; link = link->next) {
-    if (link->next->prev != link || count++ == most) return UINT64_MAX;
-  }
-  return head->next->prev == head ? count : UINT64_MAX;
 }
 
 /* Whether the list holds `count` deadlines, all of which say that they are in it. */
@@ -227,11 +340,13 @@ static int check_lists(const struct sluice_engine *engine, const struct tally *t
   const uint64_t *in_list = tally->in_list;
   uint64_t dirty = count_links(&engine->dirty, tally->progress);
   uint64_t reporting = count_links(&engine->reporting, tally->progress);
-  return in_list[SLUICE__LIST_WAITING] == tally->waiting && engine->rated == tally->rated &&
+  return in_list[SLUICE__LIST_WAITING] == tally->waiting && in_list[SLUICE__LIST_ROOM] == tally->room &&
+         engine->rated == tally->rated &&
          check_list(&engine->newborn, SLUICE__LIST_NEWBORN, in_list[SLUICE__LIST_NEWBORN]) &&
          check_list(&engine->held, SLUICE__LIST_HELD, in_list[SLUICE__LIST_HELD]) &&
          check_list(&engine->final, SLUICE__LIST_FINAL, in_list[SLUICE__LIST_FINAL]) &&
          check_list(&engine->yielded, SLUICE__LIST_YIELDED, in_list[SLUICE__LIST_YIELDED]) &&
+         check_list(&engine->handed, SLUICE__LIST_HANDED, in_list[SLUICE__LIST_HANDED]) &&
          check_list(&engine->ready, SLUICE__LIST_READY, in_list[SLUICE__LIST_READY]) &&
          check_wheel(engine, in_list[SLUICE__LIST_WHEEL]) && dirty != UINT64_MAX && reporting != UINT64_MAX &&
          dirty + reporting == tally->progress && count_links(&engine->granted, tally->granted) == tally->granted;
@@ -240,12 +355,16 @@ static int check_lists(const struct sluice_engine *engine, const struct tally *t
 int sluice_check(const struct sluice_engine *engine) {
   struct tally tally;
   memset(&tally, 0, sizeof tally);
-  if (!sluice__slab_check(&engine->lanes) || !sluice__slab_check(&engine->jobs)) return 0;
-  if (!check_owners(engine, &tally) || !check_lists(engine, &tally)) return 0;
+  const struct sluice__slab *slabs[] = {&engine->lanes, &engine->jobs, &engine->waiters, &engine->semaphores,
+                                        &engine->limiters};
+  uint64_t memory = sizeof *engine + sluice__items_memory(&engine->items);
+  for (size_t i = 0; i < sizeof slabs / sizeof *slabs; i++) { /* NOLINT(bugprone-sizeof-expression): of pointers */
+    if (!sluice__slab_check(slabs[i])) return 0;
+    memory += sluice__slab_memory(slabs[i]);
+  }
+  if (!check_owners(engine, &tally) || !check_coordination(engine, &tally) || !check_lists(engine, &tally)) return 0;
   uint64_t deadlines = 0;
   for (int list = SLUICE__LIST_NEWBORN; list < LISTS; list++) deadlines += tally.in_list[list];
-  uint64_t memory = sizeof *engine + sluice__slab_memory(&engine->lanes) + sluice__slab_memory(&engine->jobs) +
-                    sluice__items_memory(&engine->items);
   return deadlines == engine->deadlines && tally.referenced + tally.progress == engine->referenced &&
          memory == engine->mem.in_use;
 }

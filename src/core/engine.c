@@ -21,11 +21,15 @@ struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator
   engine->mem.in_use = sizeof *engine;
   sluice__slab_init(&engine->lanes, &engine->mem, sizeof(struct sluice__lane));
   sluice__slab_init(&engine->jobs, &engine->mem, sizeof(struct sluice__job));
+  sluice__slab_init(&engine->waiters, &engine->mem, sizeof(struct sluice__waiter));
+  sluice__slab_init(&engine->semaphores, &engine->mem, sizeof(struct sluice__semaphore));
+  sluice__slab_init(&engine->limiters, &engine->mem, sizeof(struct sluice__limiter));
   sluice__items_init(&engine->items, &engine->mem);
   sluice__rng_init(&engine->rng, seed);
   sluice__wheel_init(&engine->wheel);
-  struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final,     &engine->yielded,
-                                  &engine->ready,   &engine->dirty, &engine->reporting, &engine->granted};
+  struct sluice__link *lists[] = {&engine->newborn, &engine->held,      &engine->final,
+                                  &engine->yielded, &engine->handed,    &engine->ready,
+                                  &engine->dirty,   &engine->reporting, &engine->granted};
   /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers, and it is their number that counts */
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) sluice__list_init(lists[i]);
   engine->stride = 1;
@@ -37,6 +41,9 @@ void sluice_engine_free(struct sluice_engine *engine) {
   if (engine == NULL) return;
   sluice__slab_fini(&engine->lanes);
   sluice__slab_fini(&engine->jobs);
+  sluice__slab_fini(&engine->waiters);
+  sluice__slab_fini(&engine->semaphores);
+  sluice__slab_fini(&engine->limiters);
   sluice__items_fini(&engine->items);
   assert(engine->mem.in_use == sizeof *engine);
   struct sluice_allocator allocator = engine->mem.allocator;
@@ -94,7 +101,8 @@ static void move_all(struct sluice__link *from, struct sluice__link *to, enum sl
 
 static int gets_grace(const struct sluice__deadline *deadline) {
   return deadline->kind == SLUICE__KIND_ATTEMPT || deadline->kind == SLUICE__KIND_ITEM ||
-         deadline->kind == SLUICE__KIND_GUARD || deadline->kind == SLUICE__KIND_TOTAL;
+         deadline->kind == SLUICE__KIND_GUARD || deadline->kind == SLUICE__KIND_TOTAL ||
+         deadline->kind == SLUICE__KIND_WAITER;
 }
 
 static int is_due_after(const struct sluice__deadline *deadline, const struct sluice__deadline *timeout) {
@@ -123,7 +131,10 @@ static void set_due(struct sluice_engine *engine, struct sluice__deadline *deadl
       deadline->kind = (uint8_t)backoff_kind(engine, deadline);
       break;
     case SLUICE__KIND_GATE:
-      deadline->due = sluice__gate_due(engine, sluice__job_of_gate(deadline));
+      deadline->due = sluice__limiter_due(engine, sluice__limiter_of(deadline));
+      break;
+    case SLUICE__KIND_WAITER:
+      sluice__waiter_of(deadline)->blocked = engine->blocked;
       break;
     case SLUICE__KIND_TOTAL:
       sluice__job_of_total(deadline)->blocked = engine->blocked;
@@ -207,8 +218,8 @@ void sluice_judge(struct sluice_engine *engine, uint64_t now) {
   sluice__list_splice(&engine->reporting, &engine->dirty);
 }
 
-static void report_time(const struct sluice_engine *engine, uint64_t due, uint64_t duration, uint32_t blocked_then,
-                        struct sluice_decision *decision) {
+void sluice__report_time(const struct sluice_engine *engine, uint64_t due, uint64_t duration, uint32_t blocked_then,
+                         struct sluice_decision *decision) {
   decision->elapsed = engine->now - (due - duration);
   decision->blocked = (uint64_t)(engine->blocked - blocked_then) << SLUICE__BLOCKED_UNIT_BITS;
   if (decision->blocked > decision->elapsed) decision->blocked = decision->elapsed;
@@ -216,18 +227,18 @@ static void report_time(const struct sluice_engine *engine, uint64_t due, uint64
 
 static void report_total(const struct sluice_engine *engine, const struct sluice__job *job,
                          struct sluice_decision *decision) {
-  report_time(engine, job->total.due, job->policy.total_timeout, job->blocked, decision);
+  sluice__report_time(engine, job->total.due, job->policy.total_timeout, job->blocked, decision);
 }
 
 static void report_item(const struct sluice_engine *engine, const struct sluice__job *job,
                         const struct sluice__item *item, struct sluice_decision *decision) {
-  report_time(engine, item->deadline.due, job->policy.item_timeout, item->blocked, decision);
+  sluice__report_time(engine, item->deadline.due, job->policy.item_timeout, item->blocked, decision);
 }
 
 static void next_alone(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   decision->event = lane->deadline.kind == SLUICE__KIND_GUARD ? SLUICE_EVENT_EXPIRED : SLUICE_EVENT_SLEPT;
   decision->action = 0;
-  report_time(engine, lane->deadline.due, lane->duration, lane->blocked, decision);
+  sluice__report_time(engine, lane->deadline.due, lane->duration, lane->blocked, decision);
   sluice__slab_give_back(&engine->lanes, &lane->slot);
 }
 
@@ -238,7 +249,7 @@ static int next_of_lane(struct sluice_engine *engine, struct sluice__lane *lane,
   switch ((enum sluice__kind)lane->deadline.kind) {
     case SLUICE__KIND_ATTEMPT:
       decision->event = SLUICE_EVENT_TIMED_OUT;
-      report_time(engine, lane->deadline.due, job->policy.timeout, lane->blocked, decision);
+      sluice__report_time(engine, lane->deadline.due, job->policy.timeout, lane->blocked, decision);
       sluice__job_timed_out(engine, lane, decision);
       return 1;
     case SLUICE__KIND_OUTLIVED:
@@ -251,7 +262,7 @@ static int next_of_lane(struct sluice_engine *engine, struct sluice__lane *lane,
       report_item(engine, job, sluice__item_at(engine, lane->slot.number), decision);
       sluice__job_outlived(engine, lane, decision);
       return 1;
-    default: /* BACKOFF, YIELD */
+    default: /* BACKOFF, YIELD, HANDED */
       decision->event = SLUICE_EVENT_RESUMED;
       return sluice__job_resume(engine, lane, decision);
   }
@@ -267,17 +278,7 @@ static void next_of_item(struct sluice_engine *engine, const struct sluice__item
   sluice__job_item_over(engine, lane, decision);
 }
 
-static int next_of_gate(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision) {
-  struct sluice__lane *lane = sluice__gate_next(engine, job);
-  if (lane == NULL) return 0;
-  decision->event = SLUICE_EVENT_RESUMED;
-  decision->job = sluice__slot_handle(&job->slot);
-  decision->lane = sluice__slot_handle(&lane->slot);
-  sluice__job_start(engine, lane, decision);
-  return 1;
-}
-
-/* The deadline has just left the ready list: 0 where nothing comes of it after all. */
+/* The deadline has just left the ready or the handed list: 0 where nothing comes of it after all. */
 static int next_of(struct sluice_engine *engine, struct sluice__deadline *deadline, struct sluice_decision *decision) {
   switch ((enum sluice__kind)deadline->kind) {
     case SLUICE__KIND_TOTAL: {
@@ -289,9 +290,15 @@ static int next_of(struct sluice_engine *engine, struct sluice__deadline *deadli
       return 1;
     }
     case SLUICE__KIND_GATE:
-      return next_of_gate(engine, sluice__job_of_gate(deadline), decision);
+      return sluice__limiter_next(engine, sluice__limiter_of(deadline), decision);
     case SLUICE__KIND_ITEM:
       next_of_item(engine, sluice__item_of(deadline), decision);
+      return 1;
+    case SLUICE__KIND_WAITER:
+    case SLUICE__KIND_GRANTED:
+    case SLUICE__KIND_REFUSED:
+    case SLUICE__KIND_SHUT:
+      sluice__waiter_next(engine, sluice__waiter_of(deadline), decision);
       return 1;
     default: {
       struct sluice__lane *lane = sluice__lane_of(deadline);
@@ -315,7 +322,33 @@ static int has_moved_on(struct sluice_engine *engine, struct sluice__deadline *d
   return deadline->list != SLUICE__LIST_READY;
 }
 
+void sluice__hand_lane(struct sluice_engine *engine, struct sluice__lane *lane) {
+  lane->deadline.kind = SLUICE__KIND_HANDED;
+  lane->deadline.flags = 0; /* as for a yield: the loop stays alive for it */
+  sluice__link_into(engine, &lane->deadline, &engine->handed, SLUICE__LIST_HANDED);
+}
+
+static int take_handed(struct sluice_engine *engine, struct sluice_decision *decision) {
+  while (!sluice__list_empty(&engine->handed)) {
+    struct sluice__deadline *deadline = sluice__deadline_of(engine->handed.next);
+    sluice__disarm(engine, deadline);
+    if (next_of(engine, deadline, decision)) return 1;
+  }
+  return 0;
+}
+
+void sluice_hand(struct sluice_engine *engine, struct sluice_decision *decision) {
+  if (take_handed(engine, decision)) return;
+  decision->event = SLUICE_EVENT_NONE;
+  decision->action = 0;
+}
+
+int sluice_has_handed(const struct sluice_engine *engine) {
+  return !sluice__list_empty(&engine->handed);
+}
+
 void sluice_next(struct sluice_engine *engine, struct sluice_decision *decision) {
+  if (take_handed(engine, decision)) return;
   while (!sluice__list_empty(&engine->ready)) {
     struct sluice__deadline *deadline = sluice__deadline_of(engine->ready.next);
     if (has_moved_on(engine, deadline)) continue;
@@ -361,7 +394,8 @@ uint64_t sluice_next_expiry(struct sluice_engine *engine) {
 }
 
 int sluice_is_ready(const struct sluice_engine *engine) {
-  return !sluice__list_empty(&engine->ready) || !sluice__list_empty(&engine->reporting);
+  return !sluice__list_empty(&engine->ready) || !sluice__list_empty(&engine->handed) ||
+         !sluice__list_empty(&engine->reporting);
 }
 
 int sluice_wants_turn(const struct sluice_engine *engine) {
@@ -380,6 +414,10 @@ int sluice_has_deadlines(const struct sluice_engine *engine) {
 void sluice_measure(const struct sluice_engine *engine, struct sluice_usage *usage) {
   usage->jobs = engine->jobs.in_use;
   usage->lanes = engine->lanes.in_use;
+  usage->waiters = engine->waiters.in_use;
+  usage->semaphores = engine->semaphores.in_use;
+  usage->limiters = engine->limiters.in_use;
+  usage->waiter_size = sizeof(struct sluice__waiter);
   usage->lane_size = sizeof(struct sluice__lane);
   usage->job_size = sizeof(struct sluice__job);
   usage->memory = engine->mem.in_use;

@@ -21,21 +21,30 @@ enum sluice__kind {
   SLUICE__KIND_ITEM_OUTLIVED, /* a lane: its backoff would end after the item's timeout */
   SLUICE__KIND_YIELD,         /* a lane that gave way to the loop: no time, only the list */
   SLUICE__KIND_WAIT,          /* a lane that waits at its job's gate: no time, only the list */
+  SLUICE__KIND_ROOM,          /* a lane that waits until results are read: no time, only the list */
+  SLUICE__KIND_HANDED,        /* a lane that has what it waited for, a permit or room: the same */
   SLUICE__KIND_ITEM,          /* a lane's item: it has timed out */
-  SLUICE__KIND_GATE,          /* a job: the first lane at its gate may start */
+  SLUICE__KIND_GATE,          /* a limiter, or a job's own: the first that waits for it may start */
   SLUICE__KIND_TOTAL,         /* a job: it has timed out */
   SLUICE__KIND_GUARD,
-  SLUICE__KIND_SLEEP
+  SLUICE__KIND_SLEEP,
+  SLUICE__KIND_WAITER, /* a waiter: it has timed out */
+  /* Waiters whose wait is over otherwise: no time, only the list. */
+  SLUICE__KIND_GRANTED,
+  SLUICE__KIND_REFUSED,
+  SLUICE__KIND_SHUT
 };
 
 /* Where a deadline's link is.
  *
  *   NEWBORN --turn_end--> WHEEL --expire--> READY (backoff, gate, sleep)
- *      |                        \--expire--> HELD --expire--> FINAL --judge--> READY (attempt, item, guard, total)
- *      |                         \-----------expire----------->/
+ *      |                        \--expire--> HELD --expire--> FINAL --judge--> READY (attempt, item, guard, total,
+ *      |                         \-----------expire----------->/                   waiter)
  *      \--turn_end, duration 0--> FINAL or READY
  *   YIELDED --turn_begin--> READY
  *   WAITING (a job's, in the order of arrival) --gate--> NONE
+ *   ROOM (a job's) --read--> HANDED
+ *   a claim is met: HANDED --hand or next--> NONE
  *
  * next() takes it from READY; disarming takes it from anywhere. */
 enum sluice__list {
@@ -46,6 +55,8 @@ enum sluice__list {
   SLUICE__LIST_FINAL,
   SLUICE__LIST_YIELDED,
   SLUICE__LIST_WAITING,
+  SLUICE__LIST_ROOM,
+  SLUICE__LIST_HANDED,
   SLUICE__LIST_READY
 };
 
@@ -71,7 +82,8 @@ struct sluice__lane {
   union {
     struct {
       uint64_t item : 40;
-      uint64_t attempt : 24; /* 0: a parked lane that will take the next item */
+      uint64_t attempt : 23; /* 0: a parked lane that will take the next item */
+      uint64_t has_permit : 1;
     };
     uint64_t duration; /* ALONE */
   };
@@ -82,10 +94,11 @@ struct sluice__lane {
 /* What a lane's item needs beyond the lane: only in jobs with has_items, in tables beside the lanes' (items.c). */
 struct sluice__item {
   struct sluice__deadline
-      deadline;     /* `due` less its duration is when the item's time began, also once it is disarmed */
-  uint64_t wait;    /* before its latest retry, or planned before the next */
-  uint32_t blocked; /* as in a lane */
-  uint32_t lane;    /* slot number */
+      deadline;       /* `due` less its duration is when the item's time began, also once it is disarmed */
+  uint64_t wait;      /* before its latest retry, or planned before the next */
+  uint32_t blocked;   /* as in a lane */
+  uint32_t lane;      /* slot number */
+  uint8_t has_failed; /* for good: the caller is asked about it */
 };
 
 struct sluice__items {
@@ -94,14 +107,67 @@ struct sluice__items {
   uint32_t room;
 };
 
+/* A place in the line for a semaphore's permits or a limiter's tokens. */
+enum sluice__claimant {
+  SLUICE__CLAIM_WAITER,
+  SLUICE__CLAIM_JOB_PERMIT, /* a job's, for its lane `claimant` */
+  SLUICE__CLAIM_JOB_TOKEN   /* a job's, for the first lane in `waiting` */
+};
+
+struct sluice__claim {
+  struct sluice__link link;
+  uint64_t weight;
+  uint8_t claimant; /* enum sluice__claimant */
+  uint8_t is_unref; /* waiting for it does not keep the loop alive */
+};
+
+/* Somebody who waits: a claim and its timeout. */
+struct sluice__waiter {
+  struct sluice__slot slot;
+  struct sluice__deadline deadline;
+  struct sluice__claim claim;
+  uint64_t duration; /* of the deadline */
+  uint64_t since;    /* of a limiter's: when it was asked */
+  uint32_t blocked;  /* as in a lane */
+  uint32_t owner;    /* slot number of the semaphore or the limiter */
+  uint8_t is_draw;   /* a limiter's */
+};
+
+struct sluice__semaphore {
+  struct sluice__slot slot;
+  struct sluice__link claims;
+  uint64_t permits;
+  uint64_t in_use;
+  uint64_t waiting;      /* claims of waiters */
+  uint32_t waiting_jobs; /* of jobs */
+  uint32_t jobs;         /* open on it */
+};
+
+/* A token bucket and who waits for it: shared, in a slot; or a job's own, without one. */
+struct sluice__limiter {
+  struct sluice__slot slot;
+  struct sluice__deadline gate; /* armed while there are claims */
+  struct sluice__link claims;
+  struct sluice__bucket bucket;
+  uint64_t waiting;      /* claims of waiters */
+  uint64_t referenced;   /* claims that keep the loop alive */
+  uint32_t waiting_jobs; /* claims of jobs */
+  uint32_t jobs;         /* open on it */
+};
+
 struct sluice__job {
   struct sluice__slot slot;
   struct sluice__deadline total;
-  struct sluice__deadline gate; /* armed while lanes wait, unless it is for an abandoned attempt */
-  struct sluice__link waiting;  /* lanes that are to start, first come first served */
-  struct sluice__bucket bucket;
-  struct sluice__link progress; /* in the engine's `dirty` or `reporting`, or nowhere */
-  struct sluice__link granted;  /* in the engine's `granted`, or nowhere */
+  struct sluice__link waiting;        /* lanes that are to start, first come first served */
+  struct sluice__limiter *limiter;    /* where they wait: a shared one, or: */
+  struct sluice__limiter own_limiter; /* of `rate`; of no rate where they only wait for abandoned attempts */
+  struct sluice__claim token_claim; /* in the limiter's line while lanes wait, unless it is for an abandoned attempt */
+  struct sluice__semaphore *semaphore; /* NULL: none */
+  struct sluice__claim permit_claim;   /* in the semaphore's line while there is a claimant */
+  struct sluice__link room;            /* lanes that wait until results are read */
+  uint64_t read;                       /* items, with a window */
+  struct sluice__link progress;        /* in the engine's `dirty` or `reporting`, or nowhere */
+  struct sluice__link granted;         /* in the engine's `granted`, or nowhere */
   struct sluice_policy policy;
   struct sluice_counts counts;
   uint64_t next_item;
@@ -109,11 +175,12 @@ struct sluice__job {
   uint64_t granted_end;    /* 0: no run of items is granted */
   uint64_t granted_start;  /* next_item when the first run in this turn was */
   uint32_t granted_serial; /* the engine's `serial` then: as many are set aside as items are granted */
+  uint32_t claimant;       /* the lane that waits for a permit; SLUICE__NO_SLOT: none */
   uint32_t first_lane;     /* SLUICE__NO_SLOT: none */
   uint32_t lane_count;
   uint32_t blocked;   /* as in a lane, for `total` */
   uint8_t pulls;      /* items are pulled before they start: an ASYNC source, or a gate */
-  uint8_t is_pulling; /* with `pulls`: a lane waits for the source, or is parked until it may */
+  uint8_t is_pulling; /* with `pulls` or a semaphore: a lane waits for the source, or is parked until it may */
   uint8_t is_exhausted;
   uint8_t is_draining;
   uint8_t has_gate;
@@ -124,6 +191,9 @@ struct sluice_engine {
   struct sluice__mem mem;
   struct sluice__slab lanes;
   struct sluice__slab jobs;
+  struct sluice__slab waiters;
+  struct sluice__slab semaphores;
+  struct sluice__slab limiters;
   struct sluice__items items; /* by the lanes' slot numbers */
   struct sluice__rng rng;
 
@@ -136,13 +206,14 @@ struct sluice_engine {
   struct sluice__link held;
   struct sluice__link final;
   struct sluice__link yielded;
+  struct sluice__link handed; /* claims that are met, and lanes that have room */
   struct sluice__link ready;
   struct sluice__link dirty;     /* jobs whose counts changed */
   struct sluice__link reporting; /* jobs whose EVENT_PROGRESS is ready */
   struct sluice__link granted;   /* jobs that were granted a run in this turn */
   struct sluice_grants *grants;  /* NULL: never */
   uint64_t held_until;
-  uint32_t rated; /* open jobs with a rate: the clock is read at each of their steps */
+  uint32_t rated; /* open jobs with a rate, and who waits for tokens: the clock is read at each step */
 
   uint64_t turn_began;   /* the first time observed in this turn */
   uint64_t observed;     /* the last time observed */
@@ -161,8 +232,17 @@ static inline struct sluice__lane *sluice__lane_of(struct sluice__deadline *dead
 static inline struct sluice__item *sluice__item_of(struct sluice__deadline *deadline) {
   return SLUICE__CONTAINER(deadline, struct sluice__item, deadline);
 }
-static inline struct sluice__job *sluice__job_of_gate(struct sluice__deadline *deadline) {
-  return SLUICE__CONTAINER(deadline, struct sluice__job, gate);
+static inline struct sluice__limiter *sluice__limiter_of(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__limiter, gate);
+}
+static inline struct sluice__waiter *sluice__waiter_of(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__waiter, deadline);
+}
+static inline struct sluice__waiter *sluice__waiter_of_claim(struct sluice__claim *claim) {
+  return SLUICE__CONTAINER(claim, struct sluice__waiter, claim);
+}
+static inline struct sluice__claim *sluice__claim_of(struct sluice__link *link) {
+  return SLUICE__CONTAINER(link, struct sluice__claim, link);
 }
 static inline struct sluice__job *sluice__job_of_total(struct sluice__deadline *deadline) {
   return SLUICE__CONTAINER(deadline, struct sluice__job, total);
@@ -211,15 +291,31 @@ static inline void sluice__arm(struct sluice_engine *engine, struct sluice__dead
 }
 static inline void sluice__deadline_init(struct sluice__deadline *deadline, enum sluice__state state, uint32_t flags) {
   sluice__list_init(&deadline->link);
+  deadline->kind = 0;
   deadline->list = SLUICE__LIST_NONE;
   deadline->state = (uint8_t)state;
   deadline->flags = (uint8_t)flags;
+}
+
+static inline void sluice__claim_init(struct sluice__claim *claim, enum sluice__claimant claimant, uint32_t flags) {
+  sluice__list_init(&claim->link);
+  claim->weight = 1;
+  claim->claimant = (uint8_t)claimant;
+  claim->is_unref = (flags & SLUICE_FLAG_UNREF) != 0;
 }
 
 /* The latest time that anybody has brought in. */
 static inline uint64_t sluice__time(const struct sluice_engine *engine) {
   return engine->observed > engine->now ? engine->observed : engine->now;
 }
+
+/* engine.c */
+
+/* Fills in `elapsed` and `blocked` of a deadline that was due at `due`. */
+void sluice__report_time(const struct sluice_engine *engine, uint64_t due, uint64_t duration, uint32_t blocked_then,
+                         struct sluice_decision *decision);
+/* A lane has what it waited for: sluice_hand() tells it. Its deadline is in no list. */
+void sluice__hand_lane(struct sluice_engine *engine, struct sluice__lane *lane);
 
 /* items.c */
 
@@ -243,12 +339,62 @@ int sluice__gate_pass(struct sluice_engine *engine, struct sluice__job *job);
 void sluice__gate_wait(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
 /* The lane stops waiting, at a gate or for time; its deadline is in no list afterwards. */
 void sluice__gate_leave(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
-/* Something has changed for those that wait: an abandoned attempt has ended. */
+/* Something has changed for those that wait: an abandoned attempt has ended, a lane has come or gone. */
 void sluice__gate_update(struct sluice_engine *engine, struct sluice__job *job);
-/* The gate's time has come: the lane that passes it, which has left it, or NULL. */
-struct sluice__lane *sluice__gate_next(struct sluice_engine *engine, struct sluice__job *job);
+/* Whether timed-out attempts keep this job from starting others. */
+int sluice__gate_is_shut(const struct sluice__job *job);
+
+/* limiter.c */
+
+void sluice__limiter_init(struct sluice__limiter *limiter, const struct sluice_rate *rate);
+/* Into the line, and out of it; a claim that is in none is left alone. */
+void sluice__limiter_join(struct sluice_engine *engine, struct sluice__limiter *limiter, struct sluice__claim *claim);
+void sluice__limiter_leave(struct sluice_engine *engine, struct sluice__limiter *limiter, struct sluice__claim *claim);
+/* The time of its gate has come: 1, and `decision` gets who goes on; 0: nobody. */
+int sluice__limiter_next(struct sluice_engine *engine, struct sluice__limiter *limiter,
+                         struct sluice_decision *decision);
 /* When the gate, which is being stamped, is due. */
-uint64_t sluice__gate_due(const struct sluice_engine *engine, const struct sluice__job *job);
+uint64_t sluice__limiter_due(const struct sluice_engine *engine, struct sluice__limiter *limiter);
+struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine, struct sluice_handle handle);
+
+/* semaphore.c */
+
+/* Takes a permit for this lane where one is free and nobody waits: 1; or 0. */
+int sluice__permit_take(struct sluice__job *job, struct sluice__lane *lane);
+/* The lane, whose deadline is in no list, joins the line: handed over when it has its permit. */
+void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane);
+/* The lane gives back its permit, or leaves the line; it may have none. */
+void sluice__permit_drop(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* Whether somebody waits for the permit that a lane of this job holds, or it is one too many. */
+int sluice__permit_is_wanted(const struct sluice__job *job);
+struct sluice__semaphore *sluice__semaphore_find(const struct sluice_engine *engine, struct sluice_handle handle);
+
+/* waiter.c */
+
+/* A waiter with `claim` filled in, not yet in any line. Errors: SLUICE_ENOMEM, SLUICE_EFULL. */
+int sluice__waiter_new(struct sluice_engine *engine, uint64_t weight, uint64_t timeout, uint32_t flags,
+                       struct sluice__waiter **waiter);
+/* Its wait, in no line any more, is over: handed over as `kind`. */
+void sluice__waiter_hand(struct sluice_engine *engine, struct sluice__waiter *waiter, enum sluice__kind kind);
+/* It is gone: `decision` says so. */
+void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *waiter, enum sluice_event event,
+                        struct sluice_decision *decision);
+/* The same for one whose deadline, in no list any more, was ready or handed. */
+void sluice__waiter_next(struct sluice_engine *engine, struct sluice__waiter *waiter, struct sluice_decision *decision);
+/* It leaves its line, and gives back what it was handed; its deadline stays. */
+void sluice__waiter_leave(struct sluice_engine *engine, struct sluice__waiter *waiter);
+/* The two of sluice__waiter_leave(). */
+void sluice__acquire_leave(struct sluice_engine *engine, struct sluice__waiter *waiter);
+void sluice__draw_leave(struct sluice_engine *engine, struct sluice__waiter *waiter);
+
+/* window.c */
+
+/* How many more items may be taken. */
+uint64_t sluice__window_room(const struct sluice__job *job);
+/* Whether another item may be taken, before the lanes that wait for that. */
+int sluice__window_has_room(const struct sluice__job *job);
+/* The lane, whose deadline is in no list, waits until there is. */
+void sluice__window_wait(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
 
 /* grant.c */
 

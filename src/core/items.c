@@ -69,6 +69,7 @@ void sluice__item_begin(struct sluice_engine *engine, struct sluice__job *job, s
   sluice__disarm(engine, &item->deadline);
   item->deadline.flags = (uint8_t)(job->policy.flags & SLUICE_FLAG_UNREF);
   item->wait = job->policy.backoff.delay;
+  item->has_failed = 0;
   sluice__arm(engine, &item->deadline, SLUICE__KIND_ITEM, duration_of(job));
 }
 

@@ -47,6 +47,7 @@ static void end_item(struct sluice_engine *engine, struct sluice__job *job, stru
 
 static void free_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
   sluice__gate_leave(engine, job, lane);
+  if (job->semaphore != NULL) sluice__permit_drop(engine, job, lane);
   end_item(engine, job, lane);
   if (lane->prev == SLUICE__NO_SLOT) job->first_lane = lane->next;
   else sluice__lane_at(engine, lane->prev)->next = lane->next;
@@ -61,15 +62,21 @@ static void drop_lane(struct sluice_engine *engine, struct sluice__job *job, str
   free_lane(engine, job, lane);
 }
 
+/* The clock has to be read before its decisions. */
+static uint32_t is_rated(const struct sluice__job *job) {
+  return job->limiter != &job->own_limiter || job->limiter->bucket.max != 0;
+}
+
 static void close_job(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
                       struct sluice_decision *decision) {
   sluice__grant_sync(engine, job);
   sluice__grant_end(engine, job);
   while (job->first_lane != SLUICE__NO_SLOT) free_lane(engine, job, sluice__lane_at(engine, job->first_lane));
   sluice__disarm(engine, &job->total);
-  sluice__disarm(engine, &job->gate);
   clear_dirty(engine, job);
-  engine->rated -= job->bucket.max != 0;
+  engine->rated -= is_rated(job);
+  job->limiter->jobs--;
+  if (job->semaphore != NULL) job->semaphore->jobs--;
   decision->action = action;
   decision->counts = job->counts;
   sluice__slab_give_back(&engine->jobs, &job->slot);
@@ -125,7 +132,10 @@ static void yield(struct sluice_engine *engine, struct sluice__lane *lane, struc
 /* The lane's next attempt starts, unless it has to wait for that. */
 static void start(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                   struct sluice_decision *decision) {
-  if (!job->has_gate || sluice__gate_pass(engine, job)) {
+  if (job->semaphore != NULL && !lane->has_permit && !sluice__permit_take(job, lane)) {
+    sluice__permit_wait(job, lane);
+    park(lane, decision);
+  } else if (!job->has_gate || sluice__gate_pass(engine, job)) {
     run_attempt(engine, job, lane, decision);
   } else {
     sluice__gate_wait(engine, job, lane);
@@ -154,11 +164,16 @@ static void start_next_item(struct sluice_engine *engine, struct sluice__job *jo
   start(engine, job, lane, decision);
 }
 
+/* A lane that has a permit, or can have one now, starts the next item; one that would have to wait pulls it before. */
 static void take_next_item(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                            struct sluice_decision *decision) {
-  if (job->pulls) {
+  int may_wait = job->semaphore != NULL && !job->pulls && !lane->has_permit && !sluice__permit_take(job, lane);
+  job->is_pulling = job->pulls || may_wait;
+  if (job->is_pulling) {
     lane->deadline.state = SLUICE__LANE_PULLING;
     decision->action = SLUICE_ACTION_PULL;
+    decision->item = job->next_item;
+    decision->attempt = 0;
   } else {
     start_next_item(engine, job, lane, decision);
   }
@@ -167,23 +182,39 @@ static void take_next_item(struct sluice_engine *engine, struct sluice__job *job
 /* The first `limit` items of a source that can be read at once start inside the call that opened the job, whatever the
  * time. */
 static int starts_in_call(const struct sluice__job *job) {
-  return job->policy.source != SLUICE_SOURCE_ASYNC && job->next_item < job->policy.limit;
+  return job->policy.source != SLUICE_SOURCE_ASYNC && job->semaphore == NULL && job->next_item < job->policy.limit;
+}
+
+/* One of its lanes sees to the next item, or waits for a permit with it: no other takes one. */
+static int is_taking(const struct sluice__job *job) {
+  return job->is_pulling || job->claimant != SLUICE__NO_SLOT;
+}
+
+static void wait_for_room(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
+                          struct sluice_decision *decision) {
+  sluice__window_wait(engine, job, lane);
+  park(lane, decision);
 }
 
 /* A lane is free: it takes the next item in the same turn, unless the loop is owed one. */
 static void advance(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                     struct sluice_decision *decision) {
-  if (!has_next_item(job) || job->is_pulling) {
+  if (!has_next_item(job) || is_taking(job)) {
     rest(engine, job, lane, decision);
     return;
   }
-  job->is_pulling = job->pulls;
-  if (sluice__must_yield(engine, job) && !starts_in_call(job)) {
-    lane->attempt = 0;
-    yield(engine, lane, decision);
-  } else {
+  int has_room = sluice__window_has_room(job);
+  int must_yield = sluice__must_yield(engine, job) && !starts_in_call(job);
+  if (lane->has_permit && (!has_room || must_yield || job->pulls || sluice__permit_is_wanted(job)))
+    sluice__permit_drop(engine, job, lane);
+  if (has_room && !must_yield) {
     take_next_item(engine, job, lane, decision);
+    return;
   }
+  job->is_pulling = job->pulls || job->semaphore != NULL;
+  lane->attempt = 0;
+  if (must_yield) yield(engine, lane, decision);
+  else wait_for_room(engine, job, lane, decision);
 }
 
 static void retry(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane, uint64_t delay,
@@ -207,6 +238,11 @@ static void review(struct sluice_engine *engine, struct sluice__job *job, struct
   uint32_t retries = job->policy.retries;
   lane->deadline.state = SLUICE__LANE_REVIEWING;
   decision->action = SLUICE_ACTION_REVIEW;
+  if (item_of(engine, lane)->has_failed) {
+    decision->attempt = decision->retries_left = 0;
+    decision->delay = decision->item_elapsed = 0;
+    return;
+  }
   decision->attempt = attempt < SLUICE_ATTEMPT_MAX ? attempt + 1 : attempt;
   decision->retries_left = retries == SLUICE_UNLIMITED ? retries : retries - (attempt - 1);
   decision->delay = item_of(engine, lane)->wait;
@@ -217,12 +253,23 @@ static int has_retry_left(const struct sluice__job *job, const struct sluice__la
   return (uint32_t)lane->attempt - 1 < job->policy.retries || job->policy.retries == SLUICE_UNLIMITED;
 }
 
+/* Whether the caller is asked about this item, which has failed: once. */
+static int has_verdict_to_come(const struct sluice_engine *engine, const struct sluice__job *job,
+                               const struct sluice__lane *lane) {
+  return (job->policy.flags & SLUICE_FLAG_VERDICT) != 0 && !job->is_draining && !item_of(engine, lane)->has_failed;
+}
+
 /* The item has failed for good. */
 static void give_up(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                     struct sluice_decision *decision) {
+  end_item(engine, job, lane);
+  if (has_verdict_to_come(engine, job, lane)) {
+    item_of(engine, lane)->has_failed = 1;
+    review(engine, job, lane, decision);
+    return;
+  }
   job->counts.failed++;
   sluice__job_mark_dirty(engine, job);
-  end_item(engine, job, lane);
   lane->deadline.state = SLUICE__LANE_PARKED;
   lane->attempt = 0; /* the lane holds no item now */
   if (job->is_draining) rest(engine, job, lane, decision);
@@ -252,6 +299,7 @@ static void abandon(struct sluice_engine *engine, struct sluice__job *job, struc
     sluice__job_mark_dirty(engine, job);
   }
   sluice__gate_leave(engine, job, lane);
+  if (job->claimant == lane->slot.number) sluice__permit_drop(engine, job, lane);
   sluice__slab_renew(&lane->slot);
   decision->lane = sluice__slot_handle(&lane->slot);
 }
@@ -281,8 +329,9 @@ int sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, 
   lane->deadline.flags = (uint8_t)(job->policy.flags & SLUICE_FLAG_UNREF);
   sluice__grant_sync(engine, job);
   if (lane->attempt != 0) start(engine, job, lane, decision);
-  else if (has_next_item(job)) take_next_item(engine, job, lane, decision);
-  else rest(engine, job, lane, decision);
+  else if (!has_next_item(job)) rest(engine, job, lane, decision);
+  else if (sluice__window_room(job) > 0) take_next_item(engine, job, lane, decision);
+  else wait_for_room(engine, job, lane, decision); /* another was faster */
   return decision->action != SLUICE_ACTION_PARK;
 }
 
@@ -291,8 +340,8 @@ void sluice__job_start(struct sluice_engine *engine, struct sluice__lane *lane, 
 }
 
 static int policy_valid(const struct sluice_policy *policy) {
-  const uint32_t flags =
-      SLUICE_FLAG_UNREF | SLUICE_FLAG_PROGRESS | SLUICE_FLAG_COLLECT | SLUICE_FLAG_REVIEW | SLUICE_FLAG_DRAIN;
+  const uint32_t flags = SLUICE_FLAG_UNREF | SLUICE_FLAG_PROGRESS | SLUICE_FLAG_COLLECT | SLUICE_FLAG_REVIEW |
+                         SLUICE_FLAG_DRAIN | SLUICE_FLAG_VERDICT;
   if (policy->limit == 0 || policy->source > SLUICE_SOURCE_ASYNC) return 0;
   if (policy->items > SLUICE_ITEM_MAX && policy->items != SLUICE_UNKNOWN) return 0;
   if (policy->items == SLUICE_UNKNOWN && policy->source == SLUICE_SOURCE_INDEXED) return 0;
@@ -302,6 +351,16 @@ static int policy_valid(const struct sluice_policy *policy) {
 
 int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy, struct sluice_decision *decision) {
   if (!policy_valid(policy)) return SLUICE_EINVAL;
+  struct sluice__semaphore *semaphore = NULL;
+  struct sluice__limiter *limiter = NULL;
+  if (policy->semaphore.generation != 0) {
+    semaphore = sluice__semaphore_find(engine, policy->semaphore);
+    if (semaphore == NULL) return SLUICE_ESTALE;
+  }
+  if (policy->limiter.generation != 0) {
+    limiter = sluice__limiter_find(engine, policy->limiter);
+    if (limiter == NULL) return SLUICE_ESTALE;
+  }
   decision->action = 0;
   if (policy->items == 0 || policy->total_timeout == 0) {
     memset(&decision->counts, 0, sizeof decision->counts);
@@ -318,13 +377,21 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
   sluice__list_init(&job->progress);
   sluice__list_init(&job->granted);
   sluice__list_init(&job->waiting);
-  sluice__bucket_init(&job->bucket, &policy->rate);
-  engine->rated += job->bucket.max != 0;
-  job->has_gate = job->bucket.max != 0 || policy->max_abandoned != SLUICE_UNLIMITED;
+  sluice__list_init(&job->room);
+  sluice__limiter_init(&job->own_limiter, &policy->rate);
+  job->limiter = limiter != NULL ? limiter : &job->own_limiter;
+  job->limiter->jobs++;
+  sluice__claim_init(&job->token_claim, SLUICE__CLAIM_JOB_TOKEN, policy->flags);
+  job->semaphore = semaphore;
+  if (semaphore != NULL) semaphore->jobs++;
+  sluice__claim_init(&job->permit_claim, SLUICE__CLAIM_JOB_PERMIT, policy->flags);
+  job->claimant = SLUICE__NO_SLOT;
+  engine->rated += is_rated(job);
+  job->has_gate = is_rated(job) || policy->max_abandoned != SLUICE_UNLIMITED;
   job->pulls = job->has_gate || policy->source == SLUICE_SOURCE_ASYNC;
-  job->has_items = policy->item_timeout < SLUICE_NEVER || (policy->flags & SLUICE_FLAG_REVIEW) != 0 ||
+  job->has_items = policy->item_timeout < SLUICE_NEVER ||
+                   (policy->flags & (SLUICE_FLAG_REVIEW | SLUICE_FLAG_VERDICT)) != 0 ||
                    policy->backoff.kind == SLUICE_BACKOFF_DECORRELATED;
-  sluice__deadline_init(&job->gate, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__deadline_init(&job->total, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__arm(engine, &job->total, SLUICE__KIND_TOTAL, policy->total_timeout);
   decision->job = sluice__slot_handle(slot);
@@ -336,7 +403,8 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
-  if (is_full || job->is_pulling || !has_next_item(job)) {
+  int has_no_room = job->lane_count > 0 && !sluice__window_has_room(job); /* those who wait for it are enough */
+  if (is_full || has_no_room || is_taking(job) || !has_next_item(job)) {
     decision->action = SLUICE_ACTION_REST;
     return SLUICE_OK;
   }
@@ -351,7 +419,7 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   struct sluice__lane *lane = (struct sluice__lane *)slot;
   sluice__deadline_init(&lane->deadline, SLUICE__LANE_PARKED, job->policy.flags & SLUICE_FLAG_UNREF);
   lane->job = job->slot.number;
-  lane->item = lane->attempt = 0;
+  lane->item = lane->attempt = lane->has_permit = 0;
   lane->prev = SLUICE__NO_SLOT;
   lane->next = job->first_lane;
   if (lane->next != SLUICE__NO_SLOT) sluice__lane_at(engine, lane->next)->prev = slot->number;
@@ -434,6 +502,7 @@ static int stopped(struct sluice_engine *engine, struct sluice__job *job, struct
 static int reviewed(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                     enum sluice_outcome outcome, struct sluice_decision *decision) {
   if (lane->deadline.state != SLUICE__LANE_REVIEWING) return SLUICE_ESTATE;
+  if (outcome == SLUICE_OUTCOME_RETRY && item_of(engine, lane)->has_failed) return SLUICE_ESTATE;
   sluice__job_mark_dirty(engine, job);
   if (outcome == SLUICE_OUTCOME_RETRY) retry(engine, job, lane, item_of(engine, lane)->wait, decision);
   else give_up(engine, job, lane, decision);
@@ -484,6 +553,7 @@ int sluice_plan(struct sluice_engine *engine, struct sluice_handle handle, enum 
   if (lane->deadline.state != SLUICE__LANE_REVIEWING) return SLUICE_ESTATE;
   if (outcome != SLUICE_OUTCOME_WAIT && outcome != SLUICE_OUTCOME_WISH) return SLUICE_EINVAL;
   struct sluice__job *job = job_of(engine, lane);
+  if (item_of(engine, lane)->has_failed) return SLUICE_ESTATE;
   sluice__grant_sync(engine, job);
   if (outcome == SLUICE_OUTCOME_WISH && delay > job->policy.backoff.max_delay) {
     give_up(engine, job, lane, decision);

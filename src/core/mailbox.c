@@ -6,10 +6,12 @@
 #define INT(name) mailbox->words.ints[SLUICE_WORD_##name]
 #define DOUBLE(name) mailbox->words.doubles[SLUICE_WORD_##name]
 
-#define FITS_INTS(name, index) _Static_assert(index < 16, #name " would stand in the doubles");
+/* The doubles stand between two rooms of ints. */
+#define FITS_INTS(name, index) \
+  _Static_assert(index < 16 || (index >= 96 && index < SLUICE_MAILBOX_WORD_BYTES / 4), #name " would stand " \
+                                                                                             "elsewhere");
 SLUICE_MAILBOX_INTS(FITS_INTS)
-#define FITS_DOUBLES(name, index) \
-  _Static_assert(index >= 8 && index < SLUICE_MAILBOX_WORD_BYTES / 8, #name " would stand elsewhere");
+#define FITS_DOUBLES(name, index) _Static_assert(index >= 8 && index < 48, #name " would stand in the ints");
 SLUICE_MAILBOX_DOUBLES(FITS_DOUBLES)
 
 uint64_t sluice_ms_to_ns(double ms) {
@@ -58,8 +60,18 @@ static int read_enum(int32_t value, int32_t last) {
   return value >= 0 && value <= last;
 }
 
+static struct sluice_handle read_semaphore(const struct sluice_mailbox *mailbox) {
+  return (struct sluice_handle){(uint32_t)INT(SEMAPHORE), (uint32_t)INT(SEMAPHORE_GENERATION)};
+}
+
+static struct sluice_handle read_limiter(const struct sluice_mailbox *mailbox) {
+  return (struct sluice_handle){(uint32_t)INT(LIMITER), (uint32_t)INT(LIMITER_GENERATION)};
+}
+
 static int read_policy(const struct sluice_mailbox *mailbox, struct sluice_policy *policy) {
   uint64_t limit, retries, max_abandoned;
+  policy->semaphore = read_semaphore(mailbox);
+  policy->limiter = read_limiter(mailbox);
   int ok =
       read_count(DOUBLE(LIMIT), UINT32_MAX - 1, SLUICE_UNLIMITED, &limit) &&
       read_count(DOUBLE(RETRIES), UINT32_MAX - 1, SLUICE_UNLIMITED, &retries) &&
@@ -68,6 +80,7 @@ static int read_policy(const struct sluice_mailbox *mailbox, struct sluice_polic
       read_duration(DOUBLE(TIMEOUT), &policy->timeout) && read_duration(DOUBLE(ITEM_TIMEOUT), &policy->item_timeout) &&
       read_duration(DOUBLE(TOTAL_TIMEOUT), &policy->total_timeout) &&
       read_duration(DOUBLE(YIELD_AFTER), &policy->yield_after) &&
+      read_count(DOUBLE(WINDOW), SLUICE_ITEM_MAX, 0, &policy->window) &&
       read_duration(DOUBLE(DELAY), &policy->backoff.delay) &&
       read_duration(DOUBLE(MAX_DELAY), &policy->backoff.max_delay) &&
       read_enum(INT(BACKOFF), SLUICE_BACKOFF_DECORRELATED) && read_enum(INT(JITTER), SLUICE_JITTER_FULL) &&
@@ -123,7 +136,7 @@ static void write_action(struct sluice_mailbox *mailbox, const struct sluice_dec
   if (decision->action == SLUICE_ACTION_START) {
     write_item(mailbox, decision);
     INT(GRANTED) = (int32_t)decision->granted;
-  } else if (decision->action == SLUICE_ACTION_PARK) {
+  } else if (decision->action == SLUICE_ACTION_PARK || decision->action == SLUICE_ACTION_PULL) {
     write_item(mailbox, decision);
   } else if (decision->action == SLUICE_ACTION_REVIEW) {
     INT(ATTEMPT) = (int32_t)decision->attempt;
@@ -147,43 +160,62 @@ void sluice_mailbox_step(struct sluice_engine *engine, struct sluice_mailbox *ma
   } else {
     error = sluice_step(engine, read_lane(mailbox), outcome, &decision);
   }
-  if (error == SLUICE_OK) write_action(mailbox, &decision);
-  else INT(ACTION) = error;
+  if (error == SLUICE_OK) {
+    write_action(mailbox, &decision);
+    INT(HANDED) = sluice_has_handed(engine);
+  } else {
+    INT(ACTION) = error;
+  }
 }
 
-static void next(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
-  struct sluice_decision decision;
-  sluice_next(engine, &decision);
-  INT(EVENT) = (int32_t)decision.event;
-  write_action(mailbox, &decision);
-  switch (decision.event) {
+static void write_event(struct sluice_mailbox *mailbox, const struct sluice_decision *decision) {
+  INT(EVENT) = (int32_t)decision->event;
+  write_action(mailbox, decision);
+  switch (decision->event) {
     case SLUICE_EVENT_NONE:
       return;
     case SLUICE_EVENT_PROGRESS:
-      write_job(mailbox, decision.job);
-      write_counts(mailbox, &decision.counts);
+      write_job(mailbox, decision->job);
+      write_counts(mailbox, &decision->counts);
       return;
     case SLUICE_EVENT_RESUMED:
-      write_lane(mailbox, decision.lane);
-      write_job(mailbox, decision.job);
+      write_lane(mailbox, decision->lane);
+      write_job(mailbox, decision->job);
       return;
     case SLUICE_EVENT_TOTAL:
-      write_job(mailbox, decision.job);
+      write_job(mailbox, decision->job);
       break;
     case SLUICE_EVENT_TIMED_OUT:
     case SLUICE_EVENT_ITEM:
     case SLUICE_EVENT_OUTLIVED:
     case SLUICE_EVENT_ITEM_OUTLIVED:
-      write_job(mailbox, decision.job);
-      write_lane(mailbox, decision.lane);
+      write_job(mailbox, decision->job);
+      write_lane(mailbox, decision->lane);
       break;
     case SLUICE_EVENT_SLEPT:
     case SLUICE_EVENT_EXPIRED:
-      write_lane(mailbox, decision.lane);
+    case SLUICE_EVENT_GRANTED:
+    case SLUICE_EVENT_OVERTIME:
+    case SLUICE_EVENT_REFUSED:
+    case SLUICE_EVENT_SHUT:
+      write_lane(mailbox, decision->lane);
       break;
   }
-  DOUBLE(ELAPSED) = ns_to_ms(decision.elapsed);
-  DOUBLE(LOOP_BLOCKED) = ns_to_ms(decision.blocked);
+  DOUBLE(ELAPSED) = ns_to_ms(decision->elapsed);
+  DOUBLE(LOOP_BLOCKED) = ns_to_ms(decision->blocked);
+}
+
+static void next(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  struct sluice_decision decision;
+  sluice_next(engine, &decision);
+  write_event(mailbox, &decision);
+}
+
+static void hand(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  struct sluice_decision decision;
+  sluice_hand(engine, &decision);
+  write_event(mailbox, &decision);
+  INT(HANDED) = sluice_has_handed(engine);
 }
 
 static int open(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
@@ -225,6 +257,135 @@ static int wait_alone(struct sluice_engine *engine, struct sluice_mailbox *mailb
       is_sleep ? sluice_sleep(engine, duration, flags, &decision) : sluice_guard(engine, duration, flags, &decision);
   if (error == SLUICE_OK) write_lane(mailbox, decision.lane);
   return error;
+}
+
+static int read_permits(double value, uint64_t *permits) {
+  return read_count(value, SLUICE_PERMIT_MAX, SLUICE_PERMIT_MAX, permits);
+}
+
+static int make_semaphore(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  uint64_t permits, in_use;
+  struct sluice_handle handle;
+  if (!read_permits(DOUBLE(PERMITS), &permits) || !read_permits(DOUBLE(IN_USE), &in_use)) return SLUICE_EINVAL;
+  int error = sluice_semaphore(engine, permits, in_use, &handle);
+  if (error != SLUICE_OK) return error;
+  INT(SEMAPHORE) = (int32_t)handle.slot;
+  INT(SEMAPHORE_GENERATION) = (int32_t)handle.generation;
+  return SLUICE_OK;
+}
+
+static int close_semaphore(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  uint64_t in_use;
+  int error = sluice_semaphore_close(engine, read_semaphore(mailbox), &in_use);
+  if (error == SLUICE_OK) DOUBLE(IN_USE) = (double)in_use;
+  return error;
+}
+
+static int make_limiter(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  struct sluice_rate rate;
+  struct sluice_handle handle;
+  if (!read_rate(mailbox, &rate)) return SLUICE_EINVAL;
+  int error = sluice_limiter(engine, &rate, &handle);
+  if (error != SLUICE_OK) return error;
+  INT(LIMITER) = (int32_t)handle.slot;
+  INT(LIMITER_GENERATION) = (int32_t)handle.generation;
+  return SLUICE_OK;
+}
+
+/* For permits, or for tokens. */
+static int ask(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
+  struct sluice_decision decision;
+  uint64_t weight, timeout, max_waiting;
+  int ok = read_permits(DOUBLE(WEIGHT), &weight) && read_duration(DOUBLE(TIMEOUT), &timeout) &&
+           read_count(DOUBLE(MAX_WAITING), SLUICE_PERMIT_MAX, UINT64_MAX, &max_waiting);
+  if (!ok) return SLUICE_EINVAL;
+  uint32_t flags = (uint32_t)INT(FLAGS);
+  int is_draw = operation == SLUICE_OPERATION_DRAW;
+  int error = is_draw ? sluice_draw(engine, read_limiter(mailbox), weight, timeout, max_waiting, flags, &decision)
+                      : sluice_acquire(engine, read_semaphore(mailbox), weight, timeout, max_waiting, flags, &decision);
+  if (error != SLUICE_OK) return error;
+  INT(EVENT) = (int32_t)decision.event;
+  if (decision.event == SLUICE_EVENT_NONE) write_lane(mailbox, decision.lane);
+  return SLUICE_OK;
+}
+
+static int give(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  uint64_t weight;
+  if (!read_permits(DOUBLE(WEIGHT), &weight)) return SLUICE_EINVAL;
+  return sluice_give(engine, read_semaphore(mailbox), weight);
+}
+
+static int resize(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
+  uint64_t permits;
+  if (!read_permits(DOUBLE(PERMITS), &permits)) return SLUICE_EINVAL;
+  return sluice_resize(engine, read_semaphore(mailbox), permits);
+}
+
+static int level(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
+  struct sluice_level level;
+  int error = operation == SLUICE_OPERATION_LIMITER_LEVEL
+                  ? sluice_limiter_level(engine, read_limiter(mailbox), &level)
+                  : sluice_semaphore_level(engine, read_semaphore(mailbox), &level);
+  if (error != SLUICE_OK) return error;
+  DOUBLE(AVAILABLE) = (double)level.available;
+  DOUBLE(CAPACITY) = (double)level.capacity;
+  DOUBLE(WAITERS) = (double)level.waiting;
+  DOUBLE(USERS) = (double)level.jobs;
+  return SLUICE_OK;
+}
+
+static int reconfigure(struct sluice_engine *engine, const struct sluice_mailbox *mailbox) {
+  struct sluice_rate rate;
+  if (!read_rate(mailbox, &rate)) return SLUICE_EINVAL;
+  return sluice_reconfigure(engine, read_limiter(mailbox), &rate);
+}
+
+static int penalize(struct sluice_engine *engine, const struct sluice_mailbox *mailbox) {
+  uint64_t duration;
+  if (!read_duration(DOUBLE(DELAY), &duration)) return SLUICE_EINVAL;
+  return sluice_penalize(engine, read_limiter(mailbox), duration);
+}
+
+static int read_items(struct sluice_engine *engine, const struct sluice_mailbox *mailbox) {
+  uint64_t count;
+  if (!read_count(DOUBLE(WEIGHT), SLUICE_ITEM_MAX, SLUICE_ITEM_MAX, &count)) return SLUICE_EINVAL;
+  return sluice_read(engine, read_job(mailbox), count);
+}
+
+/* What waits for permits, for tokens or for a reader. */
+static int coordinate(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation) {
+  switch (operation) {
+    case SLUICE_OPERATION_READ:
+      return read_items(engine, mailbox);
+    case SLUICE_OPERATION_SEMAPHORE:
+      return make_semaphore(engine, mailbox);
+    case SLUICE_OPERATION_SEMAPHORE_CLOSE:
+      return close_semaphore(engine, mailbox);
+    case SLUICE_OPERATION_ACQUIRE:
+    case SLUICE_OPERATION_DRAW:
+      return ask(engine, mailbox, operation);
+    case SLUICE_OPERATION_RESIZE:
+      return resize(engine, mailbox);
+    case SLUICE_OPERATION_SEMAPHORE_LEVEL:
+    case SLUICE_OPERATION_LIMITER_LEVEL:
+      return level(engine, mailbox, operation);
+    case SLUICE_OPERATION_SEMAPHORE_SHUT:
+      return sluice_semaphore_shut(engine, read_semaphore(mailbox));
+    case SLUICE_OPERATION_LIMITER:
+      return make_limiter(engine, mailbox);
+    case SLUICE_OPERATION_LIMITER_CLOSE:
+      return sluice_limiter_close(engine, read_limiter(mailbox));
+    case SLUICE_OPERATION_RECONFIGURE:
+      return reconfigure(engine, mailbox);
+    case SLUICE_OPERATION_PENALIZE:
+      return penalize(engine, mailbox);
+    case SLUICE_OPERATION_LIMITER_SHUT:
+      return sluice_limiter_shut(engine, read_limiter(mailbox));
+    case SLUICE_OPERATION_WITHDRAW:
+      return sluice_withdraw(engine, read_lane(mailbox));
+    default:
+      return SLUICE_EINVAL;
+  }
 }
 
 /* Nanoseconds; whole ones are exact up to 2^53, 104 days. */
@@ -293,7 +454,7 @@ static int call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, en
     case SLUICE_OPERATION_JUDGE:
       return tell_time(engine, mailbox, operation);
     default:
-      return SLUICE_EINVAL;
+      return coordinate(engine, mailbox, operation);
   }
 }
 
@@ -307,6 +468,14 @@ void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *ma
     case SLUICE_OPERATION_NEXT:
       next(engine, mailbox);
       return;
+    case SLUICE_OPERATION_HAND:
+      hand(engine, mailbox);
+      return;
+    case SLUICE_OPERATION_GIVE:
+      error = give(engine, mailbox);
+      if (error == SLUICE_OK) hand(engine, mailbox);
+      else INT(ACTION) = error;
+      return;
     case SLUICE_OPERATION_OPEN:
       error = open(engine, mailbox);
       break;
@@ -317,8 +486,8 @@ void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *ma
       error = count(engine, mailbox, 1);
       break;
     default:
-      INT(ACTION) = call(engine, mailbox, operation);
-      return;
+      error = INT(ACTION) = call(engine, mailbox, operation);
   }
   if (error != SLUICE_OK) INT(ACTION) = error;
+  else if (operation < SLUICE_OPERATION_OBSERVE) INT(HANDED) = sluice_has_handed(engine);
 }

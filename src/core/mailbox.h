@@ -24,14 +24,19 @@ extern "C" {
   X(ATTEMPT, 5) /* out */ \
   X(JOB, 6)     /* in, and out */ \
   X(JOB_GENERATION, 7) \
-  X(EVENT, 8)    /* out: enum sluice_event */ \
-  X(FLAGS, 9)    /* in: enum sluice_flag */ \
-  X(SOURCE, 10)  /* in: enum sluice_source */ \
-  X(BACKOFF, 11) /* in: enum sluice_backoff_kind */ \
-  X(JITTER, 12)  /* in: enum sluice_jitter */ \
-  X(GRANTED, 13) /* out: START: the end of the granted run; 0: none */ \
-  X(STRIDE, 14)  /* out: how many steps until the next OBSERVE */ \
-  X(WAITING, 15) /* out, of the time operations: 1: NEXT has something; 2: JUDGE or TURN_BEGIN */
+  X(EVENT, 8)      /* out: enum sluice_event */ \
+  X(FLAGS, 9)      /* in: enum sluice_flag */ \
+  X(SOURCE, 10)    /* in: enum sluice_source */ \
+  X(BACKOFF, 11)   /* in: enum sluice_backoff_kind */ \
+  X(JITTER, 12)    /* in: enum sluice_jitter */ \
+  X(GRANTED, 13)   /* out: START: the end of the granted run; 0: none */ \
+  X(STRIDE, 14)    /* out: how many steps until the next OBSERVE */ \
+  X(WAITING, 15)   /* out, of the time operations: 1: NEXT has something; 2: JUDGE or TURN_BEGIN */ \
+  X(SEMAPHORE, 96) /* in, of OPEN and a semaphore's operations (generation 0: none); out */ \
+  X(SEMAPHORE_GENERATION, 97) \
+  X(LIMITER, 98) /* the same */ \
+  X(LIMITER_GENERATION, 99) \
+  X(HANDED, 100) /* out, of what may hand something over: whether HAND has something */
 
 /* name, index as a 64-bit double. Durations are milliseconds, rounded up to nanoseconds; infinity is never. */
 #define SLUICE_MAILBOX_DOUBLES(X) \
@@ -63,7 +68,16 @@ extern "C" {
   X(RATE_BURST, 33)   /* in: 0 is the default */ \
   X(RETRIES_LEFT, 34) /* out: REVIEW, with DELAY as planned */ \
   X(REMAINING, 35)    /* out: milliseconds */ \
-  X(ITEM_ELAPSED, 36) /* out: REVIEW: milliseconds */
+  X(ITEM_ELAPSED, 36) /* out: REVIEW: milliseconds */ \
+  X(WINDOW, 37)       /* in: infinity is none */ \
+  X(WEIGHT, 38)       /* in: of ACQUIRE, GIVE, DRAW; of READ: how many items */ \
+  X(MAX_WAITING, 39)  /* in: infinity is unlimited */ \
+  X(PERMITS, 40)      /* in: infinity is unlimited */ \
+  X(IN_USE, 41)       /* in, and out of SEMAPHORE_CLOSE */ \
+  X(AVAILABLE, 42)    /* out: of the two LEVELs */ \
+  X(CAPACITY, 43) \
+  X(WAITERS, 44) \
+  X(USERS, 45) /* jobs that are open on it */
 
 #define SLUICE_MAILBOX_WORD_BYTES 512
 
@@ -88,11 +102,28 @@ enum sluice_word {
   X(RELEASE, 10) \
   X(REMAINING, 11) /* NOW is the driver's */ \
   X(CLOCK, 12)     /* nothing but NOW */ \
-  X(OBSERVE, 13) \
-  X(TURN_BEGIN, 14) \
-  X(TURN_END, 15) \
-  X(EXPIRE, 16) \
-  X(JUDGE, 17)
+  X(READ, 13) \
+  X(HAND, 14) \
+  X(SEMAPHORE, 15) \
+  X(SEMAPHORE_CLOSE, 16) \
+  X(ACQUIRE, 17) \
+  X(GIVE, 18) /* and HAND: its answer is in EVENT */ \
+  X(RESIZE, 19) \
+  X(SEMAPHORE_LEVEL, 20) \
+  X(SEMAPHORE_SHUT, 21) \
+  X(LIMITER, 22) \
+  X(LIMITER_CLOSE, 23) \
+  X(DRAW, 24) \
+  X(RECONFIGURE, 25) \
+  X(PENALIZE, 26) /* for DELAY */ \
+  X(LIMITER_LEVEL, 27) \
+  X(LIMITER_SHUT, 28) \
+  X(WITHDRAW, 29) /* LANE is a waiter */ \
+  X(OBSERVE, 30) \
+  X(TURN_BEGIN, 31) \
+  X(TURN_END, 32) \
+  X(EXPIRE, 33) \
+  X(JUDGE, 34)
 
 enum sluice_operation {
 #define SLUICE_MAILBOX_ENUM(name, number) SLUICE_OPERATION_##name = number,

@@ -36,16 +36,19 @@ extern "C" {
 #define SLUICE_UNKNOWN UINT64_MAX
 /* No limit on lanes, or on retries. */
 #define SLUICE_UNLIMITED UINT32_MAX
-/* Items are counted in 40 bits and attempts in 24, so that a lane fits a cache line. */
+/* Items are counted in 40 bits and attempts in 23, so that a lane fits a cache line. */
 #define SLUICE_ITEM_MAX (((uint64_t)1 << 40) - 1)
-#define SLUICE_ATTEMPT_MAX (((uint32_t)1 << 24) - 1)
+#define SLUICE_ATTEMPT_MAX (((uint32_t)1 << 23) - 1)
+/* Permits and tokens are counted exactly as far as a double does; so many are as good as no limit. */
+#define SLUICE_PERMIT_MAX (((uint64_t)1 << 53) - 1)
 
 #define SLUICE_ERRORS(X) \
   X(EINVAL, -1, "an argument is out of its range") \
   X(ENOMEM, -2, "the allocator returned NULL") \
   X(ESTALE, -3, "the handle names nothing that is open") \
   X(ESTATE, -4, "the lane is not in a state that allows this call") \
-  X(EFULL, -5, "no slot is left")
+  X(EFULL, -5, "no slot is left") \
+  X(ECROWDED, -6, "as many wait as may wait")
 
 enum sluice_error {
   SLUICE_OK = 0,
@@ -110,7 +113,8 @@ enum sluice_flag {
   SLUICE_FLAG_PROGRESS = 1 << 1, /* next() answers EVENT_PROGRESS after turns that changed a count */
   SLUICE_FLAG_COLLECT = 1 << 2,  /* a failed item does not end the job */
   SLUICE_FLAG_REVIEW = 1 << 3,   /* the caller has a say before each retry: ACTION_REVIEW */
-  SLUICE_FLAG_DRAIN = 1 << 4     /* a job that failed ends when no attempt runs any more: ACTION_DRAIN */
+  SLUICE_FLAG_DRAIN = 1 << 4,    /* a job that failed ends when no attempt runs any more: ACTION_DRAIN */
+  SLUICE_FLAG_VERDICT = 1 << 5   /* the caller has a say about each item that has failed: ACTION_REVIEW, attempt 0 */
 };
 
 struct sluice_policy {
@@ -125,7 +129,10 @@ struct sluice_policy {
   uint32_t retries;        /* attempts after the first */
   uint32_t max_abandoned;  /* no attempt starts while more timed-out ones than this still run */
   enum sluice_source source;
-  uint32_t flags; /* enum sluice_flag */
+  uint32_t flags;                 /* enum sluice_flag */
+  uint64_t window;                /* no more items than this are taken and not read (sluice_read); 0: no such limit */
+  struct sluice_handle semaphore; /* each item holds one of its permits; generation 0: none */
+  struct sluice_handle limiter;   /* each attempt takes one of its tokens, instead of `rate`; generation 0: none */
 };
 
 /* What happened to the attempt or the pull that a lane was busy with. */
@@ -147,7 +154,8 @@ enum sluice_action {
   SLUICE_ACTION_START = 1, /* run `attempt` of `item` */
   SLUICE_ACTION_PULL,      /* take the next item from the source, then step(PULLED or EXHAUSTED) */
   SLUICE_ACTION_PARK,      /* wait; next() names this lane when it goes on */
-  SLUICE_ACTION_REVIEW,    /* its attempt failed and may be made again: step(RETRY, WAIT, WISH or REFUSED) */
+  SLUICE_ACTION_REVIEW,    /* its attempt failed and may be made again: step(RETRY, WAIT, WISH or REFUSED); or, with
+                            * attempt 0, its item has failed (FLAG_VERDICT): step(REFUSED), or abort() */
   SLUICE_ACTION_REST,      /* this lane is gone (for join: none was made); others are still busy */
   SLUICE_ACTION_DRAIN,     /* the job failed, as with FAIL, but attempts still run: all other lanes are gone, each of
                             * theirs is answered with REST, and the last one with DONE */
@@ -165,7 +173,12 @@ enum sluice_event {
   SLUICE_EVENT_TOTAL,         /* the job's total timeout: action is FAIL or DRAIN */
   SLUICE_EVENT_SLEPT,         /* a sleep has ended and is gone */
   SLUICE_EVENT_EXPIRED,       /* a guard has timed out and is gone */
-  SLUICE_EVENT_PROGRESS       /* counts have changed since the last one */
+  SLUICE_EVENT_PROGRESS,      /* counts have changed since the last one */
+  /* Of waiters, which are gone then: */
+  SLUICE_EVENT_GRANTED,  /* it has its permits or tokens */
+  SLUICE_EVENT_OVERTIME, /* its timeout is over */
+  SLUICE_EVENT_REFUSED,  /* it asks for more than there can be by now */
+  SLUICE_EVENT_SHUT      /* sluice_shut() */
 };
 
 struct sluice_counts {
@@ -182,14 +195,15 @@ struct sluice_decision {
   enum sluice_action action; /* 0 where the event needs none */
   struct sluice_handle lane;
   struct sluice_handle job;
-  uint64_t item;               /* START: which; PARK: which, where the lane holds one (attempt is not 0) */
-  uint32_t attempt;            /* START: which, from 1; PARK, REVIEW: the one to come, 0 for the next item's first */
-  uint32_t retries_left;       /* REVIEW: with the one to come; SLUICE_UNLIMITED: no end of them */
-  uint64_t delay;              /* REVIEW: the wait that is planned */
-  uint64_t granted;            /* START from step(): the end of the granted run; 0: none */
-  uint64_t item_elapsed;       /* REVIEW: since the item's stamp */
-  uint64_t elapsed;            /* TIMED_OUT, ITEM, OUTLIVED, TOTAL, EXPIRED, SLEPT: since the stamp */
-  uint64_t blocked;            /* the same: how much of `elapsed` the loop was kept from running */
+  uint64_t item;         /* START: which; PULL: which it would be; PARK: where the lane holds one (attempt not 0) */
+  uint32_t attempt;      /* START: which, from 1; PARK, REVIEW: the one to come, 0 for the next item's first */
+  uint32_t retries_left; /* REVIEW: with the one to come; SLUICE_UNLIMITED: no end of them */
+  uint64_t delay;        /* REVIEW: the wait that is planned */
+  uint64_t granted;      /* START from step(): the end of the granted run; 0: none */
+  uint64_t item_elapsed; /* REVIEW: since the item's stamp */
+  uint64_t elapsed;      /* TIMED_OUT, ITEM, OUTLIVED, TOTAL, EXPIRED, SLEPT, OVERTIME: since the stamp; GRANTED of
+                          * a limiter: since sluice_draw() */
+  uint64_t blocked;      /* the same: how much of `elapsed` the loop was kept from running */
   struct sluice_counts counts; /* EVENT_PROGRESS, and DONE, FAIL and DRAIN */
 };
 
@@ -263,6 +277,78 @@ int sluice_sleep(struct sluice_engine *engine, uint64_t duration, uint32_t flags
 /* Errors: SLUICE_ESTALE, SLUICE_ESTATE (a job's lane). */
 int sluice_release(struct sluice_engine *engine, struct sluice_handle lane);
 
+/* `count` more items of this job have been read: with a window, as many more may be taken. Lanes that waited for that
+ * are handed over. Errors: SLUICE_ESTALE. */
+int sluice_read(struct sluice_engine *engine, struct sluice_handle job, uint64_t count);
+
+/* Semaphores: `permits` that waiters and jobs hold, first come, first served (Dijkstra, EWD 123).
+ *
+ * Who asks for more than is free waits, and so does everybody behind it: a heavy waiter is not starved by light ones. A
+ * job waits with one lane at a time, and again behind the others for its next item.
+ *
+ * Permits that are given back are handed over in the same call: what they allow is in sluice_hand(), and in
+ * sluice_next(). */
+
+/* Makes a semaphore of which `in_use` permits are out; in_use may be more than permits. *semaphore is its handle.
+ * Errors: SLUICE_EINVAL (permits 0, or either above SLUICE_PERMIT_MAX), SLUICE_ENOMEM, SLUICE_EFULL. */
+int sluice_semaphore(struct sluice_engine *engine, uint64_t permits, uint64_t in_use, struct sluice_handle *semaphore);
+/* Frees it; *in_use is how many permits are out. Errors: SLUICE_ESTALE, SLUICE_ESTATE (somebody waits, or a job is open
+ * on it). */
+int sluice_semaphore_close(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t *in_use);
+/* Takes `weight` permits, or waits for them: decision->event is GRANTED, or NONE with the waiter in decision->lane (a
+ * handle of its own kind). `timeout` from the end of this turn; flags: SLUICE_FLAG_UNREF. A wait without a timeout
+ * keeps no loop alive. No more than `max_waiting` wait (jobs apart). Errors: SLUICE_ESTALE, SLUICE_EINVAL (weight 0, or
+ * above its permits; flags), SLUICE_ECROWDED, SLUICE_ENOMEM, SLUICE_EFULL. */
+int sluice_acquire(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight, uint64_t timeout,
+                   uint64_t max_waiting, uint32_t flags, struct sluice_decision *decision);
+/* Gives `weight` permits back. Errors: SLUICE_ESTALE, SLUICE_EINVAL (not so many are out). */
+int sluice_give(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight);
+/* From now on there are so many permits; waiters that ask for more are refused. Errors: SLUICE_ESTALE, SLUICE_EINVAL.
+ */
+int sluice_resize(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t permits);
+
+/* Limiters: a token bucket that waiters and jobs share, first come, first served. All of these want the clock observed
+ * before (sluice_observe). */
+
+/* *limiter is its handle. Errors: SLUICE_EINVAL (rate), SLUICE_ENOMEM, SLUICE_EFULL. */
+int sluice_limiter(struct sluice_engine *engine, const struct sluice_rate *rate, struct sluice_handle *limiter);
+/* Errors: SLUICE_ESTALE, SLUICE_ESTATE (somebody waits, or a job is open on it). */
+int sluice_limiter_close(struct sluice_engine *engine, struct sluice_handle limiter);
+/* As sluice_acquire(), for tokens. A wait keeps the loop alive, unless it has SLUICE_FLAG_UNREF.
+ * Errors: the same; SLUICE_EINVAL where tokens is 0 or above the burst. */
+int sluice_draw(struct sluice_engine *engine, struct sluice_handle limiter, uint64_t tokens, uint64_t timeout,
+                uint64_t max_waiting, uint32_t flags, struct sluice_decision *decision);
+/* From now on it has this rate; the tokens it holds stay, as far as the burst allows. Waiters that ask for more than
+ * the burst are refused. Errors: SLUICE_ESTALE, SLUICE_EINVAL. */
+int sluice_reconfigure(struct sluice_engine *engine, struct sluice_handle limiter, const struct sluice_rate *rate);
+/* No token is given out for `duration`; then there is one, and more accrue from there.
+ * Errors: SLUICE_ESTALE. */
+int sluice_penalize(struct sluice_engine *engine, struct sluice_handle limiter, uint64_t duration);
+
+/* What can be seen of a semaphore or a limiter. */
+struct sluice_level {
+  uint64_t available; /* free permits, or tokens; 0 while anybody waits */
+  uint64_t capacity;  /* permits, or the burst */
+  uint64_t waiting;   /* waiters, and jobs of which a lane waits */
+  uint64_t jobs;      /* that are open on it */
+};
+/* Errors: SLUICE_ESTALE. */
+int sluice_semaphore_level(const struct sluice_engine *engine, struct sluice_handle semaphore,
+                           struct sluice_level *level);
+int sluice_limiter_level(struct sluice_engine *engine, struct sluice_handle limiter, struct sluice_level *level);
+
+/* Takes a waiter back; what had been handed to it already is handed to the next. Errors: SLUICE_ESTALE. */
+int sluice_withdraw(struct sluice_engine *engine, struct sluice_handle waiter);
+/* All who wait for this semaphore, or this limiter, are told so: EVENT_SHUT. (Jobs are not.) Errors: SLUICE_ESTALE. */
+int sluice_semaphore_shut(struct sluice_engine *engine, struct sluice_handle semaphore);
+int sluice_limiter_shut(struct sluice_engine *engine, struct sluice_handle limiter);
+
+/* Takes one decision that the last calls have brought, not time: waiters that are gone, lanes that have a permit now or
+ * room for an item. EVENT_NONE: there is none. (What is left behind, sluice_next() answers.) */
+void sluice_hand(struct sluice_engine *engine, struct sluice_decision *decision);
+/* Whether sluice_hand() would answer anything but NONE. */
+int sluice_has_handed(const struct sluice_engine *engine);
+
 /* The beginning of a turn: lanes that yielded before the last poll are ready for next(), as many as can be expected to
  * run an item each in no time; the others wait for the next turn. */
 void sluice_turn_begin(struct sluice_engine *engine);
@@ -283,7 +369,8 @@ uint32_t sluice_observe(struct sluice_engine *engine, uint64_t now);
 uint64_t sluice_next_expiry(struct sluice_engine *engine);
 /* Whether next() may answer anything but NONE. */
 int sluice_is_ready(const struct sluice_engine *engine);
-/* Whether the clock is to be read (sluice_observe) before each step() and next(): a job with a rate is open. */
+/* Whether the clock is to be read (sluice_observe) before each step() and next(): a job with a rate is open, or
+ * somebody waits for a token. */
 int sluice_wants_clock(const struct sluice_engine *engine);
 /* Whether judge() or turn_begin() has something to do: the loop must not sleep before it. */
 int sluice_wants_turn(const struct sluice_engine *engine);
@@ -295,8 +382,12 @@ int sluice_has_deadlines(const struct sluice_engine *engine);
 struct sluice_usage {
   uint32_t jobs;
   uint32_t lanes; /* guards and sleeps too */
+  uint32_t waiters;
+  uint32_t semaphores;
+  uint32_t limiters;
   uint32_t lane_size;
   uint32_t job_size;
+  uint32_t waiter_size;
   uint64_t memory; /* bytes taken from the allocator */
 };
 void sluice_measure(const struct sluice_engine *engine, struct sluice_usage *usage);

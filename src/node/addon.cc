@@ -46,6 +46,10 @@ Napi::Value Usage(const Napi::CallbackInfo& info) {
   auto object = Napi::Object::New(info.Env());
   object["jobs"] = usage.jobs;
   object["lanes"] = usage.lanes;
+  object["waiters"] = usage.waiters;
+  object["semaphores"] = usage.semaphores;
+  object["limiters"] = usage.limiters;
+  object["waiterSize"] = usage.waiter_size;
   object["laneSize"] = usage.lane_size;
   object["jobSize"] = usage.job_size;
   object["memory"] = static_cast<double>(usage.memory);
@@ -121,6 +125,7 @@ Napi::Object Names(Napi::Env env) {
   SLUICE_NAME(FLAG_COLLECT)
   SLUICE_NAME(FLAG_REVIEW)
   SLUICE_NAME(FLAG_DRAIN)
+  SLUICE_NAME(FLAG_VERDICT)
   SLUICE_NAME(OUTCOME_FULFILLED)
   SLUICE_NAME(OUTCOME_REJECTED)
   SLUICE_NAME(OUTCOME_REFUSED)
@@ -148,6 +153,11 @@ Napi::Object Names(Napi::Env env) {
   SLUICE_NAME(EVENT_SLEPT)
   SLUICE_NAME(EVENT_EXPIRED)
   SLUICE_NAME(EVENT_PROGRESS)
+  SLUICE_NAME(EVENT_GRANTED)
+  SLUICE_NAME(EVENT_OVERTIME)
+  SLUICE_NAME(EVENT_REFUSED)
+  SLUICE_NAME(EVENT_SHUT)
+  SLUICE_NAME(ECROWDED)
 #undef SLUICE_NAME
   names["enums"] = enums;
   return names;

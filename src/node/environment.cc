@@ -68,7 +68,7 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
   uint64_t seed = is_virtual ? info[0].As<Napi::BigInt>().Uint64Value(&is_lossless) : 0;
   sluice_usage usage{};
   sluice_measure(driver.engine, &usage);
-  if (usage.jobs + usage.lanes != 0 || (!is_virtual && !RandomSeed(&seed))) {
+  if (usage.jobs + usage.lanes + usage.waiters != 0 || (!is_virtual && !RandomSeed(&seed))) {
     Throw<Napi::Error>(env_, "sluice: nothing may be open at rehearse()");
     return;
   }

@@ -1,14 +1,18 @@
 'use strict';
 
 // How a row is measured. A row is data:
-//   { name, title, unit, perSecond?, note?, anchor?, n, clock?, also?, rounds?, warmups?, least?, alone?, targets?, contestants }
+//   { name, title, unit, perSecond?, note?, anchor?, n, clock?, also?, rounds?, warmups?, least?, alone?, targets?, beside?,
+//     contestants }
 // and so is a contestant:
 //   { name, needs?, n?, run, prepare?, check?, reps? }   or   { name, needs?, n?, sample }
 // `run(n, prepared)` does the work on n items; its time divided by n is the sample, in nanoseconds or as the row's own
-// `clock` counts. Where something else than time is measured, `sample(n)` returns it, or an array. What else is read off the same runs
-// stands in `also`, as { name, title, clock?, ... }: each is reported as a row of its own. Contestants run in turn, A B C, C B A, A B C, ..., so that what disturbs the machine
-// disturbs them all. Before each sample comes a full collection, then a tenth of the work untimed: V8 throws optimized code
-// away when the last object of a shape is collected, and a rival must not pay for our collecting.
+// `clock` counts. Where something else than time is measured, `sample(n)` returns it, or an array. What else is read off
+// the same runs stands in `also`, as { name, title, clock?, ... }: each is reported as a row of its own. A target is
+// { of, against?, most }; what stands `beside`, as { of, against }, is printed without one.
+//
+// Contestants run in turn, A B C, C B A, A B C, ..., so that what disturbs the machine disturbs them all. Before each
+// sample comes a full collection, then a tenth of the work untimed: V8 throws optimized code away when the last object of
+// a shape is collected, and a rival must not pay for our collecting.
 
 const turn = () => new Promise(setImmediate);
 const nanoseconds = () => Number(process.hrtime.bigint());
@@ -95,10 +99,15 @@ function reports(row, { field, absent }) {
 
 // A ratio is taken round by round against the anchor's sample of the same round; its median is what is reported.
 function report(row, { field, absent }) {
-  const { name, title, unit, perSecond, note, anchor, targets = [] } = row;
+  const { name, title, unit, perSecond, note, anchor, targets = [], beside = [] } = row;
   const samplesOf = (name) => field.find((contestant) => contestant.name === name)?.samples;
   const ratioOf = (samples, against) => summary(samples.map((value, round) => value / against[round]));
   const anchorSamples = samplesOf(anchor);
+  function compared({ of, against }) {
+    const samples = samplesOf(of);
+    if (!samples || (against && !samplesOf(against))) return undefined;
+    return (against ? ratioOf(samples, samplesOf(against)) : summary(samples)).median;
+  }
   return {
     name,
     title,
@@ -115,12 +124,14 @@ function report(row, { field, absent }) {
     })),
     absent,
     targets: targets.map((target) => {
-      const samples = samplesOf(target.of);
-      const against = target.against ? samplesOf(target.against) : [];
-      if (!samples || !against) return { ...target, verdict: 'not measured' };
-      const value = target.against ? ratioOf(samples, against).median : summary(samples).median;
-      return { ...target, value, verdict: value <= target.most ? 'met' : 'missed' };
+      const value = compared(target);
+      return {
+        ...target,
+        value,
+        verdict: value === undefined ? 'not measured' : value <= target.most ? 'met' : 'missed',
+      };
     }),
+    beside: beside.map((pair) => ({ ...pair, value: compared(pair) })),
   };
 }
 

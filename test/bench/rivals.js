@@ -6,11 +6,26 @@ const path = require('node:path');
 const os = require('node:os');
 const versionOf = (name) => require(path.join(__dirname, 'node_modules', name, 'package.json')).version;
 
-const peers = ['p-map', 'p-limit', 'p-retry', 'p-timeout', 'async', 'fastq', 'effect', 'cockatiel'];
+const peers = [
+  'p-map',
+  'p-limit',
+  'p-retry',
+  'p-timeout',
+  'async',
+  'fastq',
+  'effect',
+  'cockatiel',
+  'async-sema',
+  'async-mutex',
+  'limiter',
+  'bottleneck',
+  'p-throttle',
+  'p-queue',
+];
 
 /** The rivals of these names; the twin is always there. */
 async function loadRivals(names) {
-  const rivals = { twin: require('./twin.js') };
+  const rivals = { twin: { ...require('./twin.js'), ...require('./twin-coordination.js') } };
   try {
     rivals.sluice = require('../..');
   } catch (error) {

@@ -33,7 +33,9 @@ const rounds = Number(options.rounds ?? (options.quick ? 2 : 11));
 const scale = options.quick ? 0.002 : 1;
 
 function allRows(rivals) {
-  const files = ['map', 'limits', 'http', 'timeout', 'retry', 'settle', 'open', 'items', 'turns', 'scale'];
+  const calls = ['map', 'limits', 'http', 'timeout', 'retry', 'settle', 'open', 'items', 'turns', 'scale'];
+  const coordination = ['semaphore', 'rate', 'queue', 'stream', 'group', 'shared'];
+  const files = [...calls, ...coordination];
   return files.flatMap((file) => require(`./rows/${file}.js`)(rivals));
 }
 

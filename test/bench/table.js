@@ -14,7 +14,7 @@ function printTable(rows) {
   }
 }
 
-function printRow({ name, title, unit, perSecond, note, anchor, contestants, absent, targets }, { quick }) {
+function printRow({ name, title, unit, perSecond, note, anchor, contestants, absent, targets, beside }, { quick }) {
   console.log(`\n${name}: ${title}`);
   const per = unit === 'ns' ? 'ns/item' : unit;
   const lines = contestants.map((it) => [
@@ -38,6 +38,9 @@ function printRow({ name, title, unit, perSecond, note, anchor, contestants, abs
   printTable([head, ...lines]);
   for (const { name, missing } of absent) console.log(`  ${name}: not measured, ${missing}`);
   if (note) console.log(`  (${note})`);
+  for (const { of, against, value } of beside) {
+    if (value !== undefined) console.log(`  ${of} is ${ratio(value)} ${against}`);
+  }
   for (const target of quick ? [] : targets) console.log(`  target: ${describe(target, unit)}`);
 }
 

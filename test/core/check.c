@@ -138,12 +138,12 @@ static struct sluice__job *open_gate(struct scene *scene) {
   } while (0)
 
 void test_check_sees_a_gate_that_forgets_who_waits(void) {
-  EXPECT_SEEN_AT_GATE(sluice__disarm(scene.engine, &job->gate));
+  EXPECT_SEEN_AT_GATE(sluice__disarm(scene.engine, &job->limiter->gate));
   EXPECT_SEEN_AT_GATE(sluice__list_unlink(job->waiting.next));
   EXPECT_SEEN_AT_GATE(sluice__deadline_of(job->waiting.next)->list = SLUICE__LIST_READY);
   EXPECT_SEEN_AT_GATE(sluice__deadline_of(job->waiting.next)->flags = 0);
-  EXPECT_SEEN_AT_GATE(job->gate.kind = SLUICE__KIND_TOTAL);
-  EXPECT_SEEN_AT_GATE(job->bucket.tokens = 2);
+  EXPECT_SEEN_AT_GATE(job->limiter->gate.kind = SLUICE__KIND_TOTAL);
+  EXPECT_SEEN_AT_GATE(job->limiter->bucket.tokens = 2);
   EXPECT_SEEN_AT_GATE(job->has_gate = 0);
   EXPECT_SEEN_AT_GATE(sluice__list_append(&job->waiting, &scene.running->deadline.link));
 }

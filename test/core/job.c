@@ -298,7 +298,7 @@ void test_job_refuses_a_policy_that_makes_no_sense(void) {
   policy.source = (enum sluice_source)3;
   EXPECT_EQ(open_error(&world, policy), SLUICE_EINVAL);
   policy = policy_of(1, 1);
-  policy.flags = 32;
+  policy.flags = 64;
   EXPECT_EQ(open_error(&world, policy), SLUICE_EINVAL);
   policy = policy_of(1, 1);
   policy.backoff.factor = 0.5;
@@ -322,7 +322,7 @@ void test_job_its_memory_is_measured(void) {
   EXPECT_EQ(usage.jobs + usage.lanes, 0);
   EXPECT_EQ(usage.memory, world.memory.in_use);
   EXPECT_EQ(usage.lane_size, 64);
-  EXPECT(usage.job_size > 64 && usage.job_size <= 512);
+  EXPECT(usage.job_size > 64 && usage.job_size <= 768);
   struct sluice_policy policy = policy_of(3, 2);
   struct sluice_handle job = world_open(&world, &policy);
   world_start(&world, job, 0);

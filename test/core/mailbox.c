@@ -370,8 +370,9 @@ void test_mailbox_an_unknown_operation_is_an_error(void) {
 void test_mailbox_an_error_writes_no_other_word(void) {
   struct box *box = box_new();
   for (int operation = 0; operation <= SLUICE_OPERATION_JUDGE + 1; operation++) {
-    if (operation == SLUICE_OPERATION_NEXT || operation == SLUICE_OPERATION_CLOCK) continue; /* never fail */
-    memset(&box->mailbox.words, 0xff, sizeof box->mailbox.words);                            /* -1 and NaN */
+    if (operation == SLUICE_OPERATION_NEXT || operation == SLUICE_OPERATION_CLOCK) continue;
+    if (operation == SLUICE_OPERATION_HAND) continue;             /* these never fail */
+    memset(&box->mailbox.words, 0xff, sizeof box->mailbox.words); /* -1 and NaN */
     union sluice_words before = box->mailbox.words;
     EXPECT(box_call(box, (enum sluice_operation)operation) < 0);
     before.ints[SLUICE_WORD_ACTION] = INT(ACTION);

@@ -128,7 +128,7 @@ void test_mailbox_open_refuses_each_forged_double(void) {
 void test_mailbox_open_refuses_each_forged_int(void) {
   static const enum sluice_word words[] = {SLUICE_WORD_BACKOFF, SLUICE_WORD_JITTER, SLUICE_WORD_SOURCE,
                                            SLUICE_WORD_FLAGS};
-  static const int32_t forged[] = {-1, 32, 255, 256, INT32_MIN, INT32_MAX, 1 << 16};
+  static const int32_t forged[] = {-1, 64, 255, 256, INT32_MIN, INT32_MAX, 1 << 16};
   struct box *box = box_new();
   for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
     for (size_t k = 0; k < sizeof forged / sizeof *forged; k++) {

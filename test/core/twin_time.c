@@ -167,6 +167,11 @@ static void on_event(struct twin *twin) {
       break;
     case SLUICE_EVENT_NONE:
       break;
+    case SLUICE_EVENT_GRANTED:
+    case SLUICE_EVENT_OVERTIME:
+    case SLUICE_EVENT_REFUSED:
+    case SLUICE_EVENT_SHUT:
+      FAIL("an event of nobody: %d", (int)decision->event);
   }
 }
 

@@ -3,9 +3,9 @@
 // node test/docs/api.js: writes docs/api.md from the declarations and doc comments of lib/index.d.ts, and nothing else;
 // with --print it only says what it would write.
 //
-// What a reader looks for comes in this order: functions, each with its options; the values a mapper may return; the
-// shapes of objects; errors. Inside one of these the order is the declarations'. A field that comes from another shape
-// of the page is not repeated but linked.
+// The file's lines `// # Title` are the page's sections; what a reader looks for first comes first (SECTIONS). Inside a
+// section stand the functions and classes, each with its options, then the shapes of objects, all in the declarations'
+// order. A field that comes from another shape of the page is not repeated but linked.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -16,7 +16,19 @@ const DECLARATIONS = path.join(__dirname, '../../lib/index.d.ts');
 const PAGE = path.join(__dirname, '../../docs/api.md');
 const HEAD = '<!-- Written by test/docs/api.js from lib/index.d.ts (npm run docs): change that. -->';
 
-const program = ts.createProgram([DECLARATIONS], { lib: ['lib.es2022.d.ts'], types: [] });
+const SECTIONS = [
+  'Many items',
+  'One piece of work',
+  'Streams',
+  'Coordination',
+  'Structured concurrency',
+  'What a mapper may return',
+  'Shapes',
+  'Errors',
+];
+
+const LIB = ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'];
+const program = ts.createProgram([DECLARATIONS], { lib: LIB, types: [] });
 const checker = program.getTypeChecker();
 const file = program.getSourceFile(DECLARATIONS);
 
@@ -45,23 +57,70 @@ const aliases = exported(ts.isTypeAliasDeclaration);
 const classes = exported(ts.isClassDeclaration);
 const names = new Set([functions, constants, interfaces, aliases, classes].flatMap((of) => [...of.keys()]));
 
-const optionsOf = new Map([...functions].map(([name, overloads]) => [name, optionsType(overloads)]));
-const isOptions = (name) => [...optionsOf.values()].includes(name);
+/** The section that a declaration stands in. */
+function sectionOf(node) {
+  const titles = [...file.text.slice(0, node.getStart()).matchAll(/^\/\/ # (.+)$/gm)];
+  const title = titles.at(-1)?.[1];
+  if (!SECTIONS.includes(title)) throw new Error(`"// # ${title}" in lib/index.d.ts is not in SECTIONS of api.js`);
+  return title;
+}
 
-/** The name of the type that a function's parameter `options` has. */
+/** What is called with options: functions, constructors and methods, { title, anchor, type }. */
+const callables = [
+  ...[...functions].map(([name, overloads]) => callable(name, name, overloads)),
+  ...[...classes].flatMap(([name, [node]]) => [
+    callable(name, name, node.members.filter(ts.isConstructorDeclaration)),
+    ...[...methodsOf(node)].map(([title, overloads]) => callable(title, name, overloads)),
+  ]),
+];
+const isOptions = (name) => callables.some(({ type }) => type === name);
+
+function callable(title, name, overloads) {
+  return { title, anchor: name.toLowerCase(), type: optionsType(overloads) };
+}
+
+/** The name of the type that the parameter `options` has. */
 function optionsType(overloads) {
   const types = overloads.flatMap(({ parameters }) => parameters).filter(({ name }) => name.text === 'options');
   const named = types.flatMap(({ type }) => (ts.isIntersectionTypeNode(type) ? type.types : type));
   return named.find(ts.isTypeReferenceNode)?.typeName.text;
 }
 
-/** The fields of an interface or class, inherited ones after its own: { name, node, owner }. */
+/** The methods of a class or interface by what a caller writes, as `semaphore.acquire`; each with its overloads. */
+function methodsOf(node) {
+  const found = new Map();
+  for (const member of node.members) {
+    if (!ts.isMethodDeclaration(member) && !ts.isMethodSignature(member)) continue;
+    const title = memberTitle(node, member);
+    if (!found.has(title)) found.set(title, []);
+    found.get(title).push(member);
+  }
+  return found;
+}
+
+function memberTitle(node, { name, modifiers }) {
+  const isStatic = modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword) ?? false;
+  const owner = isStatic ? node.name.text : node.name.text[0].toLowerCase() + node.name.text.slice(1);
+  return ts.isComputedPropertyName(name) ? `${owner}${name.getText()}` : `${owner}.${name.getText()}`;
+}
+
+/** The fields of an interface or class that this file declares, inherited ones after its own: { name, node, owner }. */
 function fieldsOf(node) {
   const type = checker.getTypeAtLocation(node.name);
   return checker
     .getPropertiesOfType(type)
-    .filter(({ name }) => name !== 'prototype')
-    .map(({ name, declarations: [declaration] }) => ({ name, node: declaration, owner: declaration.parent.name.text }));
+    .map(({ declarations: [declaration] }) => declaration)
+    .filter((declaration) => declaration.getSourceFile() === file && isField(declaration))
+    .map((declaration) => ({
+      name: declaration.name.getText(),
+      node: declaration,
+      owner: declaration.parent.name.text,
+    }));
+}
+
+function isField(declaration) {
+  const isNamed = declaration.name !== undefined && !ts.isPrivateIdentifier(declaration.name);
+  return isNamed && [ts.isPropertySignature, ts.isPropertyDeclaration, ts.isGetAccessor].some((is) => is(declaration));
 }
 
 // Doc comments
@@ -83,15 +142,23 @@ function textOf(comment) {
 }
 
 function linked(text) {
-  return text.replace(/\{@link (\w+)\}/g, (_all, name) => {
-    if (!names.has(name)) throw new Error(`lib/index.d.ts links to ${name}, which it does not export`);
-    const target = isOptions(name) ? [...optionsOf].find(([, type]) => type === name)[0] : name;
-    return `[\`${name}\`](#${target.toLowerCase()})`;
-  });
+  const all = text.replace(/\{@link (\w+)\}/g, (_all, name) => link(name));
+  if (all.includes('{@link')) throw new Error(`lib/index.d.ts has a link that is no name: ${all}`);
+  return all;
+}
+
+function link(name) {
+  if (!names.has(name)) throw new Error(`lib/index.d.ts links to ${name}, which it does not export`);
+  const of = callables.find(({ type }) => type === name);
+  return `[\`${name}\`](#${of?.anchor ?? name.toLowerCase()})`;
 }
 
 function tagOf(doc, name) {
   return doc.tags.find((tag) => tag.name === name)?.text;
+}
+
+function tagsOf(doc, name) {
+  return doc.tags.filter((tag) => tag.name === name).map(({ text }) => text);
 }
 
 // Markdown
@@ -141,29 +208,36 @@ function fieldTable(node, head, row) {
   const isElsewhere = ({ owner }) => owner !== node.name.text && interfaces.has(owner) && !isOptions(owner);
   const elsewhere = [...new Set(fields.filter(isElsewhere).map(({ owner }) => owner))];
   const rows = fields.filter((field) => !isElsewhere(field)).map(row);
-  const all = elsewhere.map((name) => `All of [\`${name}\`](#${name.toLowerCase()}), and:`);
-  return [...all, table(head, rows)];
+  if (rows.length === 0) return elsewhere.map((name) => `All of ${link(name)}.`);
+  return [...elsewhere.map((name) => `All of ${link(name)}, and:`), table(head, rows)];
 }
 
-function optionsSection(name) {
-  const type = optionsOf.get(name);
+function optionsSection(title) {
+  const { type } = callables.find((one) => one.title === title);
   if (type === undefined) return [];
   const [node] = interfaces.get(type);
-  const title = `**Options** (\`${type}\`)`;
-  const told = toldBefore(name, node);
-  return told === undefined ? [title, ...fieldTable(node, OPTIONS_HEAD, optionRow)] : [`${title}: ${told}.`];
+  const label = `**Options** (\`${type}\`)`;
+  const told = toldBefore(title, node);
+  if (told === undefined) return [label, ...fieldTable(node, OPTIONS_HEAD, optionRow)];
+  if (told.rows.length === 0) return [`${label}: ${told.text}.`];
+  return [`${label}: ${told.text}, and:`, table(OPTIONS_HEAD, told.rows.map(optionRow))];
 }
 
-/** Options that an earlier function has too, but for one or none of its own. */
-function toldBefore(name, node) {
-  const own = new Set(fieldsOf(node).map((field) => field.node));
-  for (const [earlier, type] of optionsOf) {
-    if (earlier === name) return undefined;
-    const theirs = type === undefined ? [] : fieldsOf(interfaces.get(type)[0]);
-    const others = theirs.filter((field) => !own.has(field.node));
-    if (theirs.length - others.length !== own.size || others.length > 1) continue;
-    const without = others.length === 0 ? '' : `, without ${code(others[0].name)}`;
-    return `those of [\`${earlier}\`](#${earlier.toLowerCase()})${without}`;
+/** What was told with an earlier function, but for two of that, is not told again: { text, rows } with what is left. */
+function toldBefore(title, node) {
+  const own = fieldsOf(node);
+  for (const earlier of callables.slice(
+    0,
+    callables.findIndex((one) => one.title === title),
+  )) {
+    const theirs = earlier.type === undefined ? [] : fieldsOf(interfaces.get(earlier.type)[0]);
+    const isIn = (fields) => (field) => fields.some((other) => other.node === field.node);
+    const others = theirs.filter((field) => !isIn(own)(field));
+    const rows = own.filter((field) => !isIn(theirs)(field));
+    const shared = theirs.length - others.length;
+    if (shared === 0 || shared < rows.length || others.length > Math.min(2, shared - 1)) continue;
+    const without = others.length === 0 ? '' : `, without ${others.map(({ name }) => code(name)).join(' and ')}`;
+    return { text: `those of [\`${earlier.title}\`](#${earlier.anchor})${without}`, rows };
   }
   return undefined;
 }
@@ -178,19 +252,40 @@ function labelled(label, text) {
 }
 
 function functionSection([name, overloads]) {
+  return [heading(name), ...callSection(name, overloads, overloads.map(declared).join('\n'))];
+}
+
+/** What is said of anything that can be called, but for its name. */
+function callSection(title, overloads, signature) {
   const docs = overloads.map(docOf);
-  const doc = docs.find(({ text }) => text !== '');
-  const params = doc.tags.filter((tag) => tag.name === 'param' && tag.of !== 'options');
+  const doc = docs.find(({ text, tags }) => text !== '' || tags.length > 0) ?? docs[0];
   return [
-    heading(name),
     doc.text,
-    fenced(overloads.map(declared).join('\n')),
-    params.map(({ of, text }) => `- \`${of}\`: ${text.replace(/\n/g, '\n  ')}`).join('\n'),
-    ...labelled('Resolves with', tagOf(doc, 'returns')),
-    ...labelled('Rejects with', tagOf(doc, 'throws')?.replace(/^\(as a rejection\)\s*/, '')),
-    ...optionsSection(name),
+    fenced(signature),
+    ...paramsList(doc),
+    ...labelled(isAwaited(overloads) ? 'Resolves with' : 'Returns', tagOf(doc, 'returns')),
+    ...thrown(doc),
+    ...optionsSection(title),
     ...example(doc),
   ];
+}
+
+const isAwaited = ([{ type }]) => type?.getText().startsWith('Promise<') ?? false;
+
+function paramsList(doc) {
+  const params = doc.tags.filter((tag) => tag.name === 'param' && tag.of !== 'options');
+  return params.length === 0
+    ? []
+    : [params.map(({ of, text }) => `- \`${of}\`: ${text.replace(/\n/g, '\n  ')}`).join('\n')];
+}
+
+/** `@throws (as a rejection) …` is a rejection; `(from the loop)` or the like says where else it comes out. */
+function thrown(doc) {
+  return tagsOf(doc, 'throws').flatMap((text) => {
+    const [, where, what] = text.match(/^(?:\(([^)]+)\)\s*)?([^]*)$/);
+    if (where === 'as a rejection') return labelled('Rejects with', what);
+    return labelled(where === undefined ? 'Throws' : `Throws ${where}`, what);
+  });
 }
 
 function example(doc) {
@@ -205,9 +300,19 @@ function constantSection([name, [node]]) {
 
 function interfaceSection([name, [node]]) {
   const doc = docOf(node);
-  const isGiven = fieldsOf(node).some((field) => tagOf(docOf(field.node), 'defaultValue') !== undefined);
+  const fields = fieldsOf(node);
+  const isGiven = fields.some((field) => tagOf(docOf(field.node), 'defaultValue') !== undefined);
   const rows = isGiven ? fieldTable(node, OPTIONS_HEAD, optionRow) : fieldTable(node, FIELDS_HEAD, fieldRow);
-  return [heading(name), doc.text, ...rows, ...example(doc)];
+  const own = fields.length === 0 ? [] : rows;
+  return [heading(name), doc.text, ...inherited(node), ...example(doc), ...own, ...methodSections(node)];
+}
+
+/** The one that comes from elsewhere: a class of this file is linked, what comes from the language is named. */
+function inherited(node) {
+  const [base] = (node.heritageClauses ?? []).flatMap(({ types }) => types);
+  if (base === undefined || interfaces.has(base.expression.getText()) || sectionOf(node) === 'Errors') return [];
+  const name = base.expression.getText();
+  return [`${names.has(name) ? `All of ${link(name)}` : `An ${code(base.getText())}`}, and:`];
 }
 
 function aliasSection([name, [node]]) {
@@ -217,36 +322,69 @@ function aliasSection([name, [node]]) {
 function classSection([name, [node]]) {
   const doc = docOf(node);
   const constructor = node.members.find(ts.isConstructorDeclaration);
-  const isPublic = constructor !== undefined && ts.getCombinedModifierFlags(constructor) === 0;
-  const made = isPublic ? [fenced(`new ${name}${constructor.getText().replace(/^constructor/, '')}`)] : [];
+  const isPublic = ts.getCombinedModifierFlags(constructor) === 0;
   const own = fieldsOf(node).filter(({ owner }) => owner === name);
+  const fields = own.length === 0 ? [] : [table(FIELDS_HEAD, own.map(fieldRow))];
   return [
     heading(name),
     doc.text,
-    ...made.map(withoutSemicolon),
-    table(FIELDS_HEAD, own.map(fieldRow)),
     ...example(doc),
+    ...(isPublic ? constructorSection(node, constructor) : []),
+    ...inherited(node),
+    ...fields,
+    ...methodSections(node),
   ];
 }
 
-const withoutSemicolon = (text) => text.replace(/;(?=\n```$)/, '');
+function constructorSection(node, constructor) {
+  const { text, typeParameters } = { text: node.name.text, typeParameters: node.typeParameters ?? [] };
+  const of = typeParameters.length === 0 ? '' : `<${typeParameters.map((one) => one.getText()).join(', ')}>`;
+  const call = constructor
+    .getText()
+    .replace(/^constructor/, '')
+    .replace(/;$/, '');
+  const [said, ...rest] = callSection(text, [constructor], `new ${text}${of}${call}`);
+  return [...rest.slice(0, 1), ...(said === '' ? [] : [said]), ...rest.slice(1)];
+}
+
+function methodSections(node) {
+  return [...methodsOf(node)].flatMap(([title, overloads]) => [
+    `#### \`${title}\``,
+    ...callSection(title, overloads, overloads.map((one) => one.getText().replace(/;$/, '')).join('\n')),
+  ]);
+}
+
+const isShape = ([name]) => interfaces.has(name) || aliases.has(name);
+const isValue = ([name]) => !isShape([name]);
+
+/** What each section tells of, values before shapes: [name, declarations][]. */
+function sections() {
+  const all = [functions, classes, constants, interfaces, aliases].flatMap((of) => [...of]);
+  const told = all.filter(([name]) => !isOptions(name)).sort(([, [one]], [, [other]]) => one.pos - other.pos);
+  return SECTIONS.map((title) => {
+    const entries = told.filter(([, [node]]) => sectionOf(node) === title);
+    return [title, [...entries.filter(isValue), ...entries.filter(isShape)]];
+  });
+}
+
+function section(entry) {
+  const [name] = entry;
+  if (functions.has(name)) return functionSection(entry);
+  if (classes.has(name)) return classSection(entry);
+  if (constants.has(name)) return constantSection(entry);
+  return interfaces.has(name) ? interfaceSection(entry) : aliasSection(entry);
+}
 
 function page() {
   const intro = docOf({ jsDoc: [file.statements[0].jsDoc[0]], kind: file.kind });
-  const shapes = [...interfaces].filter(([name]) => !isOptions(name));
-  const sections = [
-    ['Functions', [...functions], functionSection],
-    ['What a mapper may return', [...constants], constantSection],
-    ['Shapes', [...shapes, ...aliases], (entry) => (aliases.has(entry[0]) ? aliasSection : interfaceSection)(entry)],
-    ['Errors', [...classes], classSection],
-  ];
-  const toEach = (entries) => entries.map(([name]) => `[\`${name}\`](#${name.toLowerCase()})`).join(', ');
+  const all = sections();
+  const toEach = (entries) => entries.map(([name]) => link(name)).join(', ');
   return [
     HEAD,
     '# API',
     intro.text,
-    sections.map(([title, entries]) => `- ${title}: ${toEach(entries)}`).join('\n'),
-    ...sections.flatMap(([title, entries, section]) => [`## ${title}`, ...entries.flatMap(section)]),
+    all.map(([title, entries]) => `- ${title}: ${toEach(entries)}`).join('\n'),
+    ...all.flatMap(([title, entries]) => [`## ${title}`, ...entries.flatMap(section)]),
   ].join('\n\n');
 }
 
@@ -254,7 +392,8 @@ function page() {
 function examples() {
   const found = [];
   for (const [name, nodes] of [...functions, ...constants, ...interfaces, ...aliases, ...classes]) {
-    for (const tag of nodes.flatMap((node) => docOf(node).tags)) {
+    const members = nodes.flatMap((node) => node.members ?? []);
+    for (const tag of [...nodes, ...members].flatMap((node) => docOf(node).tags)) {
       if (tag.name === 'example') found.push({ name, code: tag.text.match(/^```js\n([^]*)\n```$/)[1] });
     }
   }
@@ -275,6 +414,5 @@ if (require.main === module) main();
 
 module.exports = {
   examples,
-  functions: [...functions.keys()],
   values: [functions, constants, classes].flatMap((of) => [...of.keys()]),
 };

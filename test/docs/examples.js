@@ -6,7 +6,7 @@
 
 const path = require('node:path');
 const ts = require('typescript');
-const { examples, functions, values } = require('./api.js');
+const { examples, values } = require('./api.js');
 
 const WORLD = path.join(__dirname, 'world.d.ts');
 const OPTIONS = {
@@ -47,7 +47,7 @@ function compile(given) {
 /** That nothing is wrong means something only if something could be. */
 function main() {
   const found = examples();
-  const without = functions.filter((name) => !found.some((example) => example.name === name));
+  const without = values.filter((name) => !found.some((example) => example.name === name));
   const problems = [...without.map((name) => `${name} has no example`), ...compile(found)];
   const wrong = compile([{ name: 'wrong', code: 'await sleep(5, { timout: 5 });' }]);
   if (wrong.length !== 1) problems.push('a wrong example was not noticed');
