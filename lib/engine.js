@@ -30,38 +30,70 @@ function putBack(answer) {
 // or a parked entry for them, so that nothing here keeps alive what nobody waits for.
 const lanes = [];
 const jobs = [];
+const waiters = [];
 
-const { NEXT } = operations;
-const { LANE, EVENT, JOB, ACTION } = I;
+const { NEXT, HAND } = operations;
+const { LANE, EVENT, JOB, ACTION, HANDED } = I;
 const { ELAPSED, LOOP_BLOCKED } = D;
 
 // Called by the driver once per batch, and by nobody else. Each answer is a fresh decision: what one listener does may
 // change the next.
 function drain() {
-  for (;;) {
-    NEXT();
-    switch (ints[EVENT]) {
-      case enums.EVENT_NONE:
-        return;
-      case enums.EVENT_RESUMED:
-        lanes[ints[LANE]].onResumed();
-        break;
-      case enums.EVENT_TIMED_OUT:
-      case enums.EVENT_ITEM:
-      case enums.EVENT_OUTLIVED:
-      case enums.EVENT_ITEM_OUTLIVED:
-      case enums.EVENT_EXPIRED:
-      case enums.EVENT_SLEPT:
-        takeLane(ints[LANE]).onTime(ints[EVENT], doubles[ELAPSED], doubles[LOOP_BLOCKED]);
-        break;
-      case enums.EVENT_TOTAL:
-        jobs[ints[JOB]].onTotal(doubles[ELAPSED], doubles[LOOP_BLOCKED]);
-        break;
-      case enums.EVENT_PROGRESS:
-        jobs[ints[JOB]].onProgress();
-        break;
-    }
+  do NEXT();
+  while (deliver());
+}
+
+/** The same for what an operation has brought: whoever waited for a permit goes on in the same turn. */
+function handOver() {
+  while (ints[HANDED] !== 0) {
+    HAND();
+    deliver();
   }
+}
+
+/** Tells whom the answer in the mailbox is about. @returns whether there was anybody */
+function deliver() {
+  switch (ints[EVENT]) {
+    case enums.EVENT_NONE:
+      return false;
+    case enums.EVENT_RESUMED:
+      lanes[ints[LANE]].onResumed();
+      break;
+    case enums.EVENT_GRANTED:
+      takeWaiter().onGranted(doubles[ELAPSED]);
+      break;
+    case enums.EVENT_TIMED_OUT:
+    case enums.EVENT_ITEM:
+    case enums.EVENT_OUTLIVED:
+    case enums.EVENT_ITEM_OUTLIVED:
+    case enums.EVENT_EXPIRED:
+    case enums.EVENT_SLEPT:
+      takeLane(ints[LANE]).onTime(ints[EVENT], doubles[ELAPSED], doubles[LOOP_BLOCKED]);
+      break;
+    case enums.EVENT_TOTAL:
+      jobs[ints[JOB]].onTotal(doubles[ELAPSED], doubles[LOOP_BLOCKED]);
+      break;
+    case enums.EVENT_PROGRESS:
+      jobs[ints[JOB]].onProgress();
+      break;
+    case enums.EVENT_OVERTIME:
+      takeWaiter().onOvertime(doubles[ELAPSED], doubles[LOOP_BLOCKED]);
+      break;
+    case enums.EVENT_REFUSED:
+      takeWaiter().onRefused();
+      break;
+    case enums.EVENT_SHUT:
+      takeWaiter().onShut();
+      break;
+  }
+  return true;
+}
+
+function takeWaiter() {
+  const number = ints[LANE];
+  const waiter = waiters[number];
+  waiters[number] = null;
+  return waiter;
 }
 
 function takeLane(number) {
@@ -113,6 +145,9 @@ module.exports = {
   operations,
   lanes,
   jobs,
+  waiters,
+  deliver,
+  handOver,
   grantWordOfJob,
   grantWordOfLane,
   failure,

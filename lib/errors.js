@@ -45,8 +45,8 @@ identify(PermanentError, 'PermanentError', 'ERR_SLUICE_PERMANENT');
 class SluiceError extends Error {}
 identify(SluiceError, 'SluiceError', undefined);
 
-function sluiceError(code, message) {
-  const error = new SluiceError(message);
+function sluiceError(code, text) {
+  const error = new SluiceError(text);
   error.code = code;
   return error;
 }

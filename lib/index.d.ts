@@ -17,7 +17,7 @@
  * - A class's method that is called on an object of another kind is a `TypeError` (code `ERR_INVALID_THIS`).
  *
  * In TypeScript these declarations need `AbortSignal`, `Symbol.dispose` and `Symbol.asyncDispose`, all of which
- * `@types/node` (20 or newer) declares for any `lib` from `es2022` on; without it, take `dom` and `esnext.disposable` into
+ * `@types/node` (20.5 or newer) declares for any `lib` from `es2022` on; without it, take `dom` and `esnext.disposable` into
  * `lib`. To write `using` and `await using` yourself takes TypeScript 5.2 or newer, or a Node that knows them (24).
  *
  * @packageDocumentation
@@ -33,9 +33,9 @@ export interface Context {
   readonly attempt: number;
   /**
    * Aborted when nobody waits for this attempt any longer, and with the reason why: its own or its item's
-   * {@link TimeoutError}, the error or {@link TimeoutError} that ended the whole call, or the reason of the caller's own
-   * signal. Never aborted on a normal end. Made when it is first read; an attempt that does not read it does not pay for
-   * it.
+   * {@link TimeoutError}, the error or {@link TimeoutError} that ended the whole call, the reason of the caller's own
+   * signal, or an `AbortError` where a race was decided or a stream was left. Never aborted when the attempt has ended by
+   * itself. Made when it is first read; an attempt that does not read it does not pay for it.
    */
   readonly signal: AbortSignal;
   /**
@@ -354,6 +354,7 @@ export interface MapOptions extends CommonOptions, TotalTimeoutOption, ProgressO
  *     signal; with `stopOnError: false` an `AggregateError` of all of them
  *   - a {@link TimeoutError} as such an error (`scope: 'attempt'` or `'item'`), or when `totalTimeout` is over
  *     (`scope: 'total'`; at once when the wait before a retry would outlast it, then with the last error as `cause`)
+ *   - a {@link SluiceError} (`ERR_SLUICE_CLOSED`) when the semaphore or the rate limiter that it shares is closed
  *   - `signal.reason`; what the source's iterator threw; what a callback of the options threw
  *
  * @example
@@ -401,8 +402,9 @@ export interface MapSettledOptions extends Omit<MapOptions, 'stopOnError'> {}
  * @param mapper - as in {@link mapWithLimit}, {@link skip} and {@link stop} included
  * @returns each one's outcome, in the order of the items: `{ status: 'fulfilled', value }` or
  *   `{ status: 'rejected', reason }`; with `discard: true` how many items have settled
- * @throws (as a rejection) `signal.reason`; what the source's iterator threw; what a callback of the options threw. Never
- *   an item's error.
+ * @throws (as a rejection) `signal.reason`; a {@link SluiceError} (`ERR_SLUICE_CLOSED`) when the semaphore or the rate
+ *   limiter that it shares is closed; what the source's iterator threw; what a callback of the options threw. Never an
+ *   item's error.
  *
  * @example
  * ```js
@@ -623,12 +625,13 @@ export interface WaitForOptions extends CommonOptions {
   factor?: number | undefined;
   /**
    * No wait is longer than this, in milliseconds; `Infinity` is no cap.
-   * @defaultValue 30000
+   * @defaultValue 30000, or `interval` where that is more
    */
   maxDelay?: number | undefined;
   /**
    * For the whole call, all its polls and waits included, in milliseconds. When it is over the call rejects with a
-   * {@link TimeoutError} (`scope: 'total'`), and the signal of a poll that runs is aborted with it.
+   * {@link TimeoutError} (`scope: 'total'`), and the signal of a poll that runs is aborted with it. A wait that would
+   * outlast it is not begun: the call rejects at once. The first poll is made in any case.
    * @defaultValue Infinity
    */
   timeout?: number | undefined;
@@ -672,20 +675,21 @@ export interface MapStreamOptions extends Omit<MapOptions, 'discard'> {
    */
   ordered?: boolean | undefined;
   /**
-   * How many finished results may wait for the reader before no further item is started: an integer >= 1. There are
-   * never more than `limit + highWaterMark` items between the source and the reader.
-   * @defaultValue `limit` where that is a number, else 16
+   * How many finished results may wait for the reader before no further item is started: an integer >= 1, or `Infinity`.
+   * There are never more than `limit + highWaterMark` items between the source and the reader (the permits of a semaphore
+   * are its limit).
+   * @defaultValue `limit`, 16 where that is `Infinity`
    */
   highWaterMark?: number | undefined;
 }
 
-/** The results of a {@link mapStream}, to be read once: by a `for await` loop, or by hand. */
+/** What {@link mapStream} and {@link asCompleted} return, to be read once: by a `for await` loop, or by hand. */
 export interface ResultStream<T> extends AsyncIterableIterator<T> {
   /** The next result. May be called again before the last call's promise has settled; they are answered in order. */
   next(): Promise<IteratorResult<T, undefined>>;
   /**
    * Ends the stream early, as leaving the loop does: the signals of attempts that run are aborted with an `AbortError`, and
-   * the source is closed.
+   * the source is closed. Neither is waited for.
    */
   return(): Promise<IteratorResult<T, undefined>>;
   /** Itself. */
@@ -698,9 +702,9 @@ export interface ResultStream<T> extends AsyncIterableIterator<T> {
  * {@link mapWithLimit} as a stream: its results can be read while the map is still running, and the reader's pace is the
  * map's.
  *
- * Nothing starts before the first `next()`. Who reads slowly holds the map up (`highWaterMark`), and that the source: a
- * source without end and a reader that stops now and then need only so much memory. Leaving the loop ends everything:
- * attempts that run are told by their signals, and the source is closed.
+ * Nothing starts before the first `next()`. Who reads slowly holds up the map (`highWaterMark`), and so the source: an
+ * endless source and a reader that pauses need only so much memory. Leaving the loop ends everything: attempts that run
+ * are told by their signals, and the source is closed.
  *
  * @param items - an array, an iterable or an async iterable
  * @param limit - an integer >= 1, `Infinity`, or a {@link Semaphore}, as in {@link mapWithLimit}
@@ -708,8 +712,9 @@ export interface ResultStream<T> extends AsyncIterableIterator<T> {
  * @returns an async iterator of the values
  * @throws (from the loop) what {@link mapWithLimit} would reject with. When an item has failed, the results that are
  *   finished come first (with `ordered` those that stand before it without a gap), and then the error; an abort and the
- *   total timeout are thrown at once.
- * @throws (at once) the `TypeError` or `RangeError` of an invalid argument
+ *   total timeout are thrown without waiting for the reader.
+ * @throws (at once) the `TypeError` or `RangeError` of an invalid argument; a {@link SluiceError} (`ERR_SLUICE_CLOSED`)
+ *   where the semaphore or the rate limiter is closed
  *
  * @example
  * ```js
@@ -768,19 +773,19 @@ export type SettledElement<T> = PromiseSettledResult<T> & { readonly index: numb
 export function asCompleted<T>(
   iterable: Iterable<T>,
   options: AsCompletedOptions & { settle: true },
-): AsyncIterableIterator<SettledElement<Awaited<T>>>;
+): ResultStream<SettledElement<Awaited<T>>>;
 export function asCompleted<T>(
   iterable: Iterable<T>,
   options?: AsCompletedOptions & { settle?: false | undefined },
-): AsyncIterableIterator<CompletedElement<Awaited<T>>>;
+): ResultStream<CompletedElement<Awaited<T>>>;
 export function asCompleted<T>(
   iterable: Iterable<T>,
   options?: AsCompletedOptions,
-): AsyncIterableIterator<CompletedElement<Awaited<T>> | SettledElement<Awaited<T>>>;
+): ResultStream<CompletedElement<Awaited<T>> | SettledElement<Awaited<T>>>;
 
 /**
  * Options of {@link consume}: those of {@link mapWithLimit}, as far as they make sense where nothing is kept, and some of
- * its own. `T` is what its items are.
+ * its own. `T` is what the source has.
  */
 export interface ConsumeOptions<T = unknown> extends Omit<MapOptions, 'discard' | 'stopOnError'> {
   /**
@@ -790,12 +795,13 @@ export interface ConsumeOptions<T = unknown> extends Omit<MapOptions, 'discard' 
    */
   workers?: number | Semaphore | undefined;
   /**
-   * How many items of an async source may be read ahead of the workers: an integer >= 1.
-   * @defaultValue `workers` where that is a number, else 16
+   * How many items of an async source may be read ahead of the workers: an integer >= 0, or `Infinity`; 0 reads each when
+   * a worker is free for it.
+   * @defaultValue `workers` (the permits of a semaphore), 16 where that is `Infinity`
    */
   maxQueue?: number | undefined;
   /**
-   * Told of each item that has failed for good, and awaited. The rest goes on after it, unless it returns {@link stop}:
+   * Told of each item that has failed for good, as it came from the source, and awaited. The rest goes on after it, unless it returns {@link stop}:
    * then nothing more is taken, what runs may finish, and the call resolves with its counts. If it throws, or returns a
    * promise that rejects, the call rejects with that. Absent: the first failure rejects the call.
    */
@@ -830,14 +836,14 @@ export interface ConsumeOptions<T = unknown> extends Omit<MapOptions, 'discard' 
 export function consume<T>(
   source: Iterable<T> | AsyncIterable<T>,
   worker: (item: Awaited<T>, index: number, context: Context) => unknown,
-  options?: ConsumeOptions<Awaited<T>>,
+  options?: ConsumeOptions<T>,
 ): Promise<Progress>;
 
 // # Coordination
 
 /** What a method that waits can be given. */
 export interface WaitOptions {
-  /** Ends the wait at once: the promise rejects with `signal.reason`, and what was waited for goes to the next in line. */
+  /** Ends the wait at once: the promise rejects with `signal.reason`, and those behind move up. */
   signal?: AbortSignal | undefined;
   /**
    * For the wait, in milliseconds. When it is over the promise rejects with a {@link TimeoutError} (`scope: 'wait'`).
@@ -1079,7 +1085,7 @@ export interface AcquireTokensOptions extends WaitOptions {
 export class RateLimiter {
   #private;
   /**
-   * @param rate - a number of tokens per second, > 0 and finite, or options
+   * @param rate - a number of tokens per second, > 0 (`Infinity` is no limit), or {@link RateLimiterOptions}
    * @throws the `TypeError` or `RangeError` of an invalid argument
    */
   constructor(rate: number | RateLimiterOptions);
@@ -1216,7 +1222,7 @@ export class Queue<T> {
   /**
    * Says that one item that was taken has been worked on.
    *
-   * @throws a {@link SluiceError} (`ERR_SLUICE_TASK_DONE`) when it has been said of every item that was put
+   * @throws a {@link SluiceError} (`ERR_SLUICE_TASK_DONE`) when it has been said of every item that was taken
    */
   taskDone(): void;
   /**
@@ -1327,8 +1333,7 @@ export class TaskGroup {
    * @param fn - called with a {@link TaskContext}; may return a promise
    * @returns what `fn` comes to. The promise is marked as handled: who does not await it hears of a failure by the group.
    * @throws (as a rejection) what `fn` throws or rejects with; the reason of the abort where the group is failing, or
-   *   fails before the task has started; a {@link SluiceError} (`ERR_SLUICE_CLOSED`) where the group has been closed or
-   *   has ended
+   *   fails before the task has started; a {@link SluiceError} (`ERR_SLUICE_CLOSED`) where the group has ended
    */
   run<R>(fn: (context: TaskContext) => R): Promise<Awaited<R>>;
   /**
@@ -1340,7 +1345,8 @@ export class TaskGroup {
    */
   nest<R>(body: (group: TaskGroup) => R, options?: TaskGroupOptions): Promise<Awaited<R>>;
   /**
-   * Takes no more tasks, but from those that still run, and waits for all of them. Each call returns the same promise.
+   * Waits for all tasks, and for those that they start meanwhile; with the last of them the group has ended, and takes no
+   * more. Each call returns the same promise.
    *
    * @throws (as a rejection) what `TaskGroup.run` rejects with
    */
@@ -1348,7 +1354,8 @@ export class TaskGroup {
   /**
    * For `await using`: aborts the tasks, unless `close` was called, and waits for them.
    *
-   * @throws (as a rejection) what a task fails with; never what only came of that abort
+   * @throws (as a rejection) what `close` would have rejected with, but not what only came of that abort, and nothing
+   *   where `close` was called, whose promise tells it
    */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -1361,6 +1368,12 @@ export type RaceElement = ((context: Context) => unknown) | {} | null | undefine
 
 /** What such an element comes to: the value of its promise, or of what it returns. */
 export type ElementValue<E> = E extends (context: Context) => infer R ? Awaited<R> : Awaited<E>;
+
+/**
+ * What the elements of a tuple come to. (Written so that the type that a caller expects of it is not mistaken for the
+ * elements': functions among them would not know their context.)
+ */
+export type ElementValues<T> = [{ -readonly [P in keyof T]: ElementValue<T[P]> }][T extends unknown ? 0 : never];
 
 /**
  * `Promise.race`, that ends the losers, and that can be ended.
@@ -1441,7 +1454,7 @@ export function any<T>(iterable: Iterable<T>, options?: RaceOptions): Promise<El
 export function all<T extends readonly RaceElement[] | []>(
   iterable: T,
   options?: RaceOptions,
-): Promise<{ -readonly [P in keyof T]: ElementValue<T[P]> }>;
+): Promise<ElementValues<T>>;
 export function all<T>(iterable: Iterable<T>, options?: RaceOptions): Promise<ElementValue<T>[]>;
 
 /** Options of {@link withResource}. */
@@ -1467,8 +1480,9 @@ export interface ResourceOptions extends Pick<CommonOptions, 'label'> {
  *   reason or the {@link TimeoutError} where an abort or a timeout came first. Awaited, without a time limit.
  * @param use - called with the resource and the same {@link Context}; may return a promise
  * @returns what `use` comes to, when `release` has ended
- * @throws (as a rejection) what `acquire`, `use` or `release` throws or rejects with (an `AggregateError` of both, in that
- *   order, where `use` and `release` do); a {@link TimeoutError} (`scope: 'total'`); `signal.reason`
+ * @throws (as a rejection) what `acquire`, `use` or `release` throws or rejects with; a {@link TimeoutError}
+ *   (`scope: 'total'`); `signal.reason`; an `AggregateError` of two, in that order, where `release` fails after one of the
+ *   others
  *
  * @example
  * ```js
@@ -1588,7 +1602,7 @@ export class SluiceError extends Error {
    * - `'ERR_SLUICE_FULL'`: as many wait as `maxWaiting` allows
    * - `'ERR_SLUICE_CLOSED'`: it was used after it had been closed or had ended, or was waited for when it was closed
    * - `'ERR_SLUICE_RELEASED'`: a permit was released a second time
-   * - `'ERR_SLUICE_TASK_DONE'`: `taskDone()` was called more often than items had been put
+   * - `'ERR_SLUICE_TASK_DONE'`: `taskDone()` was called more often than items had been taken
    */
   readonly code: 'ERR_SLUICE_FULL' | 'ERR_SLUICE_CLOSED' | 'ERR_SLUICE_RELEASED' | 'ERR_SLUICE_TASK_DONE';
 }

@@ -1,16 +1,30 @@
 import sluice from './index.js';
 
 export const {
+  Mutex,
   PermanentError,
+  Queue,
+  RateLimiter,
+  Semaphore,
+  SluiceError,
+  TaskGroup,
   TimeoutError,
+  all,
   allSettled,
+  any,
+  asCompleted,
+  consume,
   execute,
   mapSettled,
+  mapStream,
   mapWithLimit,
+  race,
   retry,
   skip,
   sleep,
   stop,
+  waitFor,
+  withResource,
   withTimeout,
 } = sluice;
 export default sluice;

@@ -5,10 +5,10 @@
 
 const { abortAttempt } = require('./context');
 const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
-const { keepAnswer, putBack, step } = require('./engine');
+const { handOver, keepAnswer, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
-const { listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
+const { listen, markHandled, mayBeThenable, promiseFor, resolved, toNative } = require('./promises');
 const { closeIterator } = require('./source');
 const { resourceHere } = require('./resource');
 const signals = require('./signals');
@@ -36,10 +36,11 @@ class Job {
     this.items = source.items;
     this.iterator = null;
     this.isAsync = source.isAsync;
-    // Where a start may have to wait, items are taken before: an empty source must not be waited for.
-    this.isPulled = !source.isAsync && (call.rate.max !== 0 || call.maxAbandoned !== Infinity);
-    this.readsAtStart = !source.isAsync && !this.isPulled;
-    this.pulled = 0; // of an array
+    // Where a start may have to wait, lanes rest meanwhile, and there is work for them again when one goes on.
+    const mayWait = call.rate.max !== 0 || call.limiter !== null || call.maxAbandoned !== Infinity;
+    this.wakesOthers = mayWait || call.semaphore !== null;
+    this.handsOver = call.semaphore !== null; // what its lanes give back may be somebody else's at once
+    this.sink = call.sink;
     this.isSourceOpen = false;
     this.isReading = false; // the source's next() is on the stack
     this.results = null;
@@ -75,11 +76,20 @@ class Job {
 
   open(source) {
     const { call } = this;
+    try {
+      call.semaphore?.attach(this);
+    } catch (error) {
+      this.reject(error);
+      return;
+    }
+    call.limiter?.attach(this);
     writePolicy(call, source);
     OPEN();
     const action = ints[ACTION];
     if (action < 0) {
-      this.reject(failure());
+      const error = failure();
+      this.detach();
+      this.reject(error);
       return;
     }
     this.isOpen = true;
@@ -109,7 +119,7 @@ class Job {
     if (!call.discard) this.makeResults();
     const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined;
     if (isTold) jobs[this.slot] = this;
-    const isUserCodeWoken = this.items === null || this.isPulled;
+    const isUserCodeWoken = this.items === null || this.wakesOthers;
     if (isTold || this.isTimed || call.signal !== undefined || isUserCodeWoken) this.resource = resourceHere();
     // Lanes that can be abandoned while there are results to come are tied to a link, which is cut: see lane.js.
     const goesOn = call.retry.retries > 0 || this.isCollecting || call.drains;
@@ -198,12 +208,20 @@ class Job {
 
   leaveOut(index) {
     this.leftOut++;
+    this.markLeftOut(index);
+  }
+
+  markLeftOut(index) {
     if (this.results !== null) this.results[index] = skip;
+    else if (this.sink !== null) this.sink.leaveOut(index);
   }
 
   collect(index, error) {
     if (!this.collects) (this.errors ??= []).push({ index, error });
     else if (this.results !== null) this.results[index] = { status: 'rejected', reason: error };
+    if (this.sink === null) return;
+    if (this.collects) this.sink.put(index, { status: 'rejected', reason: error });
+    else this.sink.leaveOut(index);
   }
 
   /** A mapper has returned `stop`: no more items are taken than have been. */
@@ -220,7 +238,7 @@ class Job {
     for (const lane of [...this.lanes]) {
       const isParked = lane.action === ACTION_PARK && lane.nextAttempt <= 1;
       if (!isParked && lane.action !== ACTION_PULL) continue;
-      if (isParked && lane.nextAttempt === 1 && this.results !== null) this.results[lane.index] = skip;
+      if (isParked && lane.nextAttempt === 1) this.markLeftOut(lane.index);
       this.letGo(lane);
     }
   }
@@ -252,6 +270,7 @@ class Job {
   /** What the call resolves with. */
   valueOf(counts) {
     const { results } = this;
+    if (this.call.countsResults) return this.describe(counts);
     if (results === null) return counts.done - this.leftOut + (this.collects ? counts.failed : 0);
     return this.leftOut > 0 ? results.filter(isKept) : results;
   }
@@ -358,7 +377,17 @@ class Job {
     for (let i = 0; i < dropped.length; i++) drop(dropped[i]);
     if (this.slot >= 0 && jobs[this.slot] === this) jobs[this.slot] = null;
     if (this.membership !== null) this.membership.leave();
+    if (this.handsOver || this.call.limiter !== null) this.detach();
     return counts;
+  }
+
+  /** From what it shared with others. What it held is theirs in this turn, but not in the middle of our ending. */
+  detach() {
+    const { semaphore, limiter } = this.call;
+    limiter?.detach(this);
+    if (semaphore === null) return;
+    semaphore.detach(this);
+    listen(resolved(undefined), handOver);
   }
 
   /** After the call has settled: the attempts that still run hear of it, and the source is closed. */
@@ -377,7 +406,7 @@ class Job {
   forget() {
     this.link?.resolve();
     this.resource?.emitDestroy();
-    this.mapper = this.items = this.iterator = this.results = this.call = this.errors = this.drained = null;
+    this.mapper = this.items = this.iterator = this.results = this.sink = this.call = this.errors = this.drained = null;
     this.link = this.resolve = this.reject = this.resource = null;
   }
 
@@ -497,6 +526,10 @@ function writePolicy(call, source) {
   doubles[D.RATE_MAX] = rate.max;
   doubles[D.RATE_PER] = rate.per;
   doubles[D.RATE_BURST] = rate.burst;
+  doubles[D.WINDOW] = call.window;
+  ints[I.SEMAPHORE_GENERATION] = ints[I.LIMITER_GENERATION] = 0;
+  call.semaphore?.name();
+  call.limiter?.name();
   doubles[D.RETRIES] = retry.retries;
   doubles[D.DELAY] = retry.delay;
   doubles[D.FACTOR] = retry.factor;
@@ -506,6 +539,7 @@ function writePolicy(call, source) {
   ints[SOURCE] = source.isAsync ? enums.SOURCE_ASYNC : enums.SOURCE_SYNC;
   let { flags } = call;
   if (call.collects || !call.stopsOnError) flags |= enums.FLAG_COLLECT;
+  if (call.onError !== undefined) flags |= enums.FLAG_COLLECT | enums.FLAG_VERDICT;
   if (call.drains) flags |= enums.FLAG_DRAIN;
   if (retry.callbacks !== null) flags |= enums.FLAG_REVIEW;
   if (call.onProgress !== undefined) flags |= enums.FLAG_PROGRESS;

@@ -33,6 +33,7 @@ const {
   lanes,
   grantWordOfLane,
   failure,
+  handOver,
   remaining,
   step,
 } = require('./engine');
@@ -128,9 +129,10 @@ class Lane extends Attempt {
 function goOn(lane) {
   const { job } = lane;
   lane.isPending = true;
+  const hasItem = lane.nextAttempt > 0;
   accept(lane);
-  read(lane);
-  if (job.isPulled && job.isOpen) job.start(true); // lanes that rested while this one was to pull have work again
+  if (!hasItem) read(lane);
+  if (job.wakesOthers && job.isOpen) job.start(true); // lanes that rested meanwhile have work again
 }
 
 function failOnTime(lane, error) {
@@ -175,10 +177,17 @@ function acceptRare(lane, action) {
     lane.nextAttempt = ints[ATTEMPT];
     if (lane.nextAttempt > 0) lane.index = ints[ITEM] >= 0 ? ints[ITEM] : doubles[D.ITEM_WIDE];
     lanes[lane.slot] = lane;
+  } else if (action === ACTION_PULL) {
+    lane.index = ints[ITEM] >= 0 ? ints[ITEM] : doubles[D.ITEM_WIDE]; // which it would be
   } else if (action === ACTION_REVIEW) {
     lane.attempt = ints[ATTEMPT] - 1; // the callbacks are about this one, and their signal ends with the review
-    lane.isReviewed = true;
-    lane.plan = readPlan();
+    if (lane.attempt < 0) {
+      lane.attempt = 0; // it has failed for good
+      lane.plan = null;
+    } else {
+      lane.isReviewed = true;
+      lane.plan = readPlan();
+    }
   } else if (action === ACTION_REST) {
     job.letGo(lane);
   } else if (action === ACTION_DONE) {
@@ -186,13 +195,12 @@ function acceptRare(lane, action) {
   } else if (action < 0) {
     job.fail(failure());
   }
-  // PULL: read() or run() sees to it.
 }
 
 /** A first attempt takes its item from the source, where it has not pulled it before. */
 function read(lane) {
   if (lane.action === ACTION_START) {
-    if (lane.attempt === 1 && lane.job.readsAtStart) readFirst(lane);
+    if (lane.attempt === 1 && !lane.job.isAsync) readFirst(lane);
   } else if (lane.action === ACTION_PULL && !lane.job.isAsync) {
     pullNow(lane);
   }
@@ -215,8 +223,8 @@ function pullNow(lane) {
   const { job } = lane;
   if (job.items === null) {
     if (!takeNext(lane)) return;
-  } else if (job.pulled < job.items.length) {
-    if (!takeElement(lane, job.pulled++)) return;
+  } else if (lane.index < job.items.length) {
+    if (!takeElement(lane, lane.index)) return;
   } else {
     answer(lane, OUTCOME_EXHAUSTED);
     return;
@@ -303,8 +311,10 @@ async function pull(lane) {
 
 /** Tells C, and obeys. */
 function answer(lane, outcome) {
+  const { job } = lane;
   step(lane, outcome);
   accept(lane);
+  if (job.handsOver) handOver();
 }
 
 function fulfilled(lane, value) {
@@ -319,6 +329,7 @@ function fulfilled(lane, value) {
   }
   const { results } = job;
   if (results !== null) results[lane.index] = job.collects ? { status: 'fulfilled', value } : value;
+  else if (job.sink !== null) job.sink.put(lane.index, job.collects ? { status: 'fulfilled', value } : value);
   const { grantWord } = job;
   if (grantWord >= 0 && lane.grantWord >= 0) {
     const next = ints[grantWord];
@@ -338,6 +349,7 @@ function fulfilled(lane, value) {
   STEP();
   accept(lane);
   read(lane);
+  if (job.handsOver) handOver();
 }
 
 /** The mapper has returned `skip` or `stop`. */
@@ -364,9 +376,11 @@ function rejected(lane, error) {
   const isFinal = lane.isRefused || isPermanent(error);
   const reason = isFinal && !lane.isRefused ? unwrap(error) : error;
   lane.isRefused = false;
+  const { handsOver } = lane.job;
   step(lane, isFinal ? OUTCOME_REFUSED : OUTCOME_REJECTED);
   failed(lane, reason);
   read(lane);
+  if (handsOver) handOver();
 }
 
 /** An attempt has failed, and C has decided what that means. */
@@ -388,9 +402,11 @@ function failed(lane, error) {
 
 /** The callbacks were asked, and C has heard. */
 function decided(lane) {
+  const { handsOver } = lane.job;
   lane.isReviewed = false;
   failed(lane, lane.error);
   if (lane.job !== null) read(lane);
+  if (handsOver) handOver();
 }
 
 /** The attempt of a lane that has let go. */

@@ -42,9 +42,9 @@ function mapSettled(items, limit, mapper, given) {
 }
 
 function callOf(limit, mapper) {
-  options.limit('limit', limit);
+  const call = new options.Call(mapper, 1);
+  options.setLimit(call, 'limit', limit);
   options.callback('mapper', mapper);
-  const call = new options.Call(mapper, limit);
   call.leavesOut = true;
   return call;
 }
@@ -72,7 +72,7 @@ function readSettledField(call, key, value, owner) {
       call.retry = options.retry(key, value, owner);
       return true;
     case 'rate':
-      call.rate = options.rate(key, value, owner);
+      options.setRate(call, key, value, owner);
       return true;
     case 'maxAbandoned':
       call.maxAbandoned = options.count(key, value, owner);
@@ -94,4 +94,4 @@ function readSettledField(call, key, value, owner) {
   }
 }
 
-module.exports = { mapSettled, mapWithLimit };
+module.exports = { MAP_KEYS: KEYS, mapSettled, mapWithLimit, readMapField: readField };

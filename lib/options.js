@@ -4,6 +4,7 @@
 
 const { isDate } = require('node:util').types;
 
+const { permitsOf, tokensOf } = require('./access');
 const { invalidType, outOfRange } = require('./errors');
 const { enums } = require('./engine');
 
@@ -89,7 +90,13 @@ class Call {
     this.yieldAfter = 10;
     this.retry = NO_RETRY;
     this.rate = NO_RATE;
+    this.semaphore = null; // the Permits that a Semaphore in place of a limit has
+    this.limiter = null; // the Tokens that a RateLimiter in place of a rate has
     this.maxAbandoned = Infinity;
+    this.window = Infinity; // items that are taken, and whose results are not read yet
+    this.sink = null; // who takes the results one by one, in place of an array
+    this.onError = undefined; // is asked about each item that has failed
+    this.countsResults = false; // the call's value is its counts
     this.flags = 0;
     this.signal = undefined;
     this.onProgress = undefined;
@@ -99,6 +106,28 @@ class Call {
     this.stopsOnError = true;
     this.drains = false;
     this.leavesOut = false; // the symbols `skip` and `stop` have their meaning
+  }
+}
+
+/** The options `rate` and, in place of a limit, a Semaphore: what they come to. */
+function setRate(call, key, value, owner) {
+  const tokens = tokensOf(value);
+  if (tokens === undefined) {
+    call.rate = rate(key, value, owner);
+  } else {
+    if (tokens.isClosed) throw tokens.closed();
+    call.limiter = tokens;
+  }
+}
+
+function setLimit(call, key, value, owner) {
+  const permits = permitsOf(value);
+  if (permits === undefined) {
+    call.limit = limit(key, value, owner);
+  } else {
+    if (permits.isClosed) throw permits.closed();
+    call.semaphore = permits;
+    call.limit = Infinity;
   }
 }
 
@@ -123,6 +152,7 @@ const isBurst = (value) => Number.isInteger(value) && value >= 1;
 const isPositive = (value) => value > 0;
 const isFinitePositive = (value) => value > 0 && value < Infinity;
 const isFactor = (value) => value >= 1 && value < Infinity;
+const isWeight = (value) => Number.isSafeInteger(value) && value >= 1;
 const isNumber = (value) => !Number.isNaN(value);
 
 /** A timeout in milliseconds; Infinity is never. */
@@ -150,6 +180,11 @@ function count(name, value, owner) {
 
 function limit(name, value, owner) {
   return number(name, value, owner, 'an integer >= 1 or Infinity', isLimit);
+}
+
+/** How many permits or tokens. */
+function weight(name, value, owner) {
+  return number(name, value, owner, 'an integer >= 1', isWeight);
 }
 
 function callback(name, value, owner) {
@@ -316,7 +351,7 @@ function readCallback(policy, key, value, owner) {
 // Beyond this, starts are so far apart that the time between two is not a number of nanoseconds any more.
 const START_EVERY_MAX = 1e12;
 
-/** The option `rate`: starts per second, or { max, per, burst }. */
+/** Starts per second, or { max, per, burst }. */
 function rate(name, value, owner) {
   if (typeof value === 'number') {
     number(name, value, owner, '> 0', isPositive);
@@ -341,6 +376,33 @@ function readRateField(target, key, value, owner) {
     default:
       return false;
   }
+}
+
+/** What a RateLimiter is made of: a rate, and `maxWaiting` beside it. */
+function rateWith(name, given, keys) {
+  const asked = { rate: NO_RATE, maxWaiting: Infinity };
+  if (typeof given === 'number') {
+    asked.rate = rate(name, given);
+    return asked;
+  }
+  asked.rate = new Rate(0);
+  readEach(asked, given, name, keys, readLimiterField);
+  if (asked.rate.max === 0) present('max', undefined, name);
+  asked.rate = notTooSlow(asked.rate, name, given);
+  return asked;
+}
+
+function readLimiterField(asked, key, value, owner) {
+  if (key !== 'maxWaiting') return readRateField(asked.rate, key, value, owner);
+  asked.maxWaiting = count(key, value, owner);
+  return true;
+}
+
+/** A rate with some of its fields changed. */
+function changedRate(name, given, { max, per, burst }) {
+  if (typeof given === 'number') return rate(name, given);
+  const changed = readEach({ max, per, burst }, given, name, RATE_KEYS, readRateField);
+  return notTooSlow(changed, name, given);
 }
 
 function notTooSlow(read, name, value, owner) {
@@ -395,6 +457,20 @@ function readCommonField(call, key, value, owner) {
   }
 }
 
+/** What every wait takes. */
+function readWaitField(wish, key, value, owner) {
+  switch (key) {
+    case 'timeout':
+      wish.timeout = duration(key, value, owner);
+      return true;
+    case 'signal':
+      wish.signal = abortSignal(key, value, owner);
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** What a callback of a RetryPolicy says of a wait. */
 function wait(name, value) {
   return finiteDuration(`${name}()`, value, 'options.retry');
@@ -413,11 +489,13 @@ function wish(value) {
 module.exports = {
   COMMON_KEYS,
   Call,
+  RATE_KEYS,
   RETRY_KEYS,
   absent,
   abortSignal,
   boolean,
   callback,
+  changedRate,
   count,
   duration,
   exponentialRetry,
@@ -429,13 +507,17 @@ module.exports = {
   plain,
   positionalRetry,
   present,
-  rate,
+  rateWith,
   readCommonField,
   readEach,
   readRetryField,
+  readWaitField,
   retry,
+  setLimit,
+  setRate,
   string,
   unrefFlag,
   wait,
+  weight,
   wish,
 };

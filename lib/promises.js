@@ -70,9 +70,32 @@ function promiseFor(target) {
   return promise;
 }
 
+/** The same, where only its `resolve` is wanted, at the end of a line. */
+function pushed(line) {
+  const promise = new NativePromise(capture);
+  line.push(resolveLatest);
+  return promise;
+}
+
+/** A promise of a value that is no thenable. */
+function resolved(value) {
+  return NativePromise.resolve(value);
+}
+
 /** A promise that never settles and that nobody else holds: who awaits it is garbage. */
 function forever() {
   return new NativePromise(noop);
 }
 
-module.exports = { forever, isNative, listen, markHandled, mayBeThenable, noop, promiseFor, toNative };
+module.exports = {
+  forever,
+  isNative,
+  listen,
+  markHandled,
+  mayBeThenable,
+  noop,
+  promiseFor,
+  pushed,
+  resolved,
+  toNative,
+};

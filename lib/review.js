@@ -14,9 +14,10 @@
 const { RetryContext } = require('./context');
 const { I, D, enums, ints, doubles, step } = require('./engine');
 const options = require('./options');
+const { stop } = require('./symbols');
 
 const { ACTION } = I;
-const { ACTION_REVIEW, OUTCOME_REFUSED, OUTCOME_RETRY, OUTCOME_WAIT, OUTCOME_WISH } = enums;
+const { ACTION_REVIEW, OUTCOME_REFUSED, OUTCOME_RETRY, OUTCOME_STOPPED, OUTCOME_WAIT, OUTCOME_WISH } = enums;
 
 /** What C says of the retry that is to be reviewed; from the mailbox. */
 function readPlan() {
@@ -50,6 +51,10 @@ function ask(lane, name, context) {
  * then the frame here holds the lane, which lets go, and the context.
  */
 async function review(lane, decided) {
+  if (lane.plan === null) {
+    await judge(lane, decided);
+    return;
+  }
   const context = new RetryContext(lane.index, lane.attempt, lane, lane.plan);
   lane.plan = null;
   // Where a function says how long to wait no formula does: until it has, the plan is the option `delay`.
@@ -86,6 +91,34 @@ async function review(lane, decided) {
   }
   step(lane, OUTCOME_RETRY);
   decided(lane);
+}
+
+/** An item has failed for good: whoever is asked about that lets the call go on, or stops it, or throws. */
+async function judge(lane, decided) {
+  try {
+    const { onError } = lane.job.call;
+    const verdict = await onError(lane.error, lane.item, lane.index);
+    if (lane.job === null) return;
+    if (verdict === stop) {
+      stopAt(lane, decided);
+      return;
+    }
+  } catch (thrown) {
+    lane.job?.abort(thrown);
+    return;
+  }
+  step(lane, OUTCOME_REFUSED);
+  decided(lane);
+}
+
+/** No item is taken any more. */
+function stopAt(lane, decided) {
+  const { job } = lane;
+  job.noteStop();
+  step(lane, OUTCOME_STOPPED);
+  job.dropIdle();
+  decided(lane);
+  job.closeSource();
 }
 
 module.exports = { readPlan, review };

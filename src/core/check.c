@@ -81,7 +81,8 @@ static int has_taken_item(const struct sluice__job *job, const struct sluice__la
 }
 
 /* Whether what the lane does and what its deadline is for fit each other. */
-static int check_state(const struct sluice__job *job, const struct sluice__lane *lane) {
+static int check_state(const struct sluice_engine *engine, const struct sluice__job *job,
+                       const struct sluice__lane *lane) {
   if (job->is_draining && lane->deadline.state != SLUICE__LANE_RUNNING) return 0;
   enum sluice__kind kind = lane->deadline.kind;
   int is_armed = lane->deadline.list != SLUICE__LIST_NONE;
@@ -89,9 +90,12 @@ static int check_state(const struct sluice__job *job, const struct sluice__lane 
     case SLUICE__LANE_RUNNING:
       return has_taken_item(job, lane) && (!is_armed || kind == SLUICE__KIND_ATTEMPT);
     case SLUICE__LANE_PULLING:
-      return job->pulls && !is_armed;
-    case SLUICE__LANE_REVIEWING:
-      return (job->policy.flags & SLUICE_FLAG_REVIEW) != 0 && has_taken_item(job, lane) && !is_armed;
+      return (job->pulls || job->semaphore != NULL) && !is_armed;
+    case SLUICE__LANE_REVIEWING: {
+      int has_failed = job->has_items && sluice__item_at(engine, lane->slot.number)->has_failed;
+      uint32_t asked = has_failed ? SLUICE_FLAG_VERDICT : SLUICE_FLAG_REVIEW;
+      return (job->policy.flags & asked) != 0 && has_taken_item(job, lane) && !is_armed;
+    }
     case SLUICE__LANE_PARKED:
       if (lane->attempt == 0)
         return is_armed && (kind == SLUICE__KIND_YIELD || kind == SLUICE__KIND_ROOM || kind == SLUICE__KIND_HANDED);
@@ -220,10 +224,22 @@ static uint64_t handed_permits(const struct sluice_engine *engine, const struct 
   return handed;
 }
 
+/* Waiters of this semaphore, or of this limiter, told or not. */
+static uint32_t count_waiters(const struct sluice_engine *engine, uint32_t owner, uint8_t is_draw) {
+  uint32_t count = 0;
+  for (uint32_t number = 0; number < sluice__slab_room(&engine->waiters); number++) {
+    const struct sluice__waiter *waiter = (const struct sluice__waiter *)sluice__slab_at(&engine->waiters, number);
+    count += sluice__slot_in_use(&waiter->slot) && waiter->is_draw == is_draw && waiter->owner == owner;
+  }
+  return count;
+}
+
 static int check_semaphore(const struct sluice_engine *engine, const struct sluice__semaphore *semaphore) {
   uint64_t most = semaphore->waiting + semaphore->waiting_jobs;
   if (count_links(&semaphore->claims, most) != most) return 0;
-  if (held_permits(engine, semaphore) + handed_permits(engine, semaphore) > semaphore->in_use) return 0;
+  if (held_permits(engine, semaphore) + handed_permits(engine, semaphore) != semaphore->lent) return 0;
+  if (semaphore->lent > semaphore->in_use || count_waiters(engine, semaphore->slot.number, 0) != semaphore->waiters)
+    return 0;
   if (most == 0) return 1;
   /* Nobody waits for what is there. */
   const struct sluice__claim *head = sluice__claim_of(semaphore->claims.next);
@@ -247,7 +263,8 @@ static int check_coordination(const struct sluice_engine *engine, struct tally *
   }
   for (uint32_t number = 0; number < sluice__slab_room(&engine->limiters); number++) {
     const struct sluice__limiter *limiter = (const struct sluice__limiter *)sluice__slab_at(&engine->limiters, number);
-    if (sluice__slot_in_use(&limiter->slot) && !check_limiter(engine, limiter, tally)) return 0;
+    if (!sluice__slot_in_use(&limiter->slot)) continue;
+    if (!check_limiter(engine, limiter, tally) || count_waiters(engine, number, 1) != limiter->waiters) return 0;
   }
   for (uint32_t number = 0; number < sluice__slab_room(&engine->waiters); number++) {
     const struct sluice__waiter *waiter = (const struct sluice__waiter *)sluice__slab_at(&engine->waiters, number);
@@ -273,7 +290,7 @@ static int check_job(const struct sluice_engine *engine, const struct sluice__jo
       flags = SLUICE_FLAG_UNREF;
     if (lane->deadline.list == SLUICE__LIST_HANDED) flags = 0;
     if (lane->has_permit && (job->semaphore == NULL || !has_item_of(lane))) return 0;
-    if (!check_deadline(engine, &lane->deadline, flags, tally) || !check_state(job, lane)) return 0;
+    if (!check_deadline(engine, &lane->deadline, flags, tally) || !check_state(engine, job, lane)) return 0;
     if (!check_item(engine, job, lane, tally)) return 0;
     int has_item = has_item_of(lane);
     in_flight += has_item;

@@ -73,8 +73,9 @@ void sluice__grant(struct sluice_engine *engine, struct sluice__job *job, struct
   if (!has_job_word(engine, job) || job->pulls || job->is_exhausted || job->semaphore != NULL) return;
   uint64_t end = job->next_item + engine->stride - 1;
   if (end > job->policy.items) end = job->policy.items;
-  if (job->policy.window != 0 && end > job->read + job->policy.window) end = job->read + job->policy.window;
-  if (end <= job->next_item || end >= SLUICE_GRANT_NONE) {
+  uint64_t room = sluice__window_room(job);
+  if (end - job->next_item > room) end = job->next_item + room;
+  if (end == job->next_item || end >= SLUICE_GRANT_NONE) {
     sluice__grant_revoke(engine, job);
     return;
   }

@@ -138,9 +138,11 @@ struct sluice__semaphore {
   struct sluice__link claims;
   uint64_t permits;
   uint64_t in_use;
+  uint64_t lent;         /* of these: what lanes hold, and waiters that have not heard of it yet */
   uint64_t waiting;      /* claims of waiters */
   uint32_t waiting_jobs; /* of jobs */
   uint32_t jobs;         /* open on it */
+  uint32_t waiters;      /* those too that have been handed something and have not heard of it yet */
 };
 
 /* A token bucket and who waits for it: shared, in a slot; or a job's own, without one. */
@@ -153,6 +155,7 @@ struct sluice__limiter {
   uint64_t referenced;   /* claims that keep the loop alive */
   uint32_t waiting_jobs; /* claims of jobs */
   uint32_t jobs;         /* open on it */
+  uint32_t waiters;      /* as of a semaphore */
 };
 
 struct sluice__job {
@@ -367,6 +370,8 @@ void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane);
 void sluice__permit_drop(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
 /* Whether somebody waits for the permit that a lane of this job holds, or it is one too many. */
 int sluice__permit_is_wanted(const struct sluice__job *job);
+/* The waiter hears of the permits that were handed to it: they are the caller's now. */
+void sluice__acquire_told(struct sluice_engine *engine, struct sluice__waiter *waiter);
 struct sluice__semaphore *sluice__semaphore_find(const struct sluice_engine *engine, struct sluice_handle handle);
 
 /* waiter.c */
@@ -393,6 +398,8 @@ void sluice__draw_leave(struct sluice_engine *engine, struct sluice__waiter *wai
 uint64_t sluice__window_room(const struct sluice__job *job);
 /* Whether another item may be taken, before the lanes that wait for that. */
 int sluice__window_has_room(const struct sluice__job *job);
+/* Lanes that wait go on: as many as there is room for, or all where no item is left. */
+void sluice__window_serve(struct sluice_engine *engine, struct sluice__job *job);
 /* The lane, whose deadline is in no list, waits until there is. */
 void sluice__window_wait(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
 

@@ -446,6 +446,7 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
     if (job->policy.source != SLUICE_SOURCE_SYNC || job->pulls || !is_latest) return SLUICE_ESTATE;
     sluice__grant_revoke(engine, job);
     job->next_item--;
+    if (job->read > job->next_item) job->read = job->next_item;
     job->counts.started--;
     sluice__job_mark_dirty(engine, job);
   } else if (lane->deadline.state == SLUICE__LANE_PULLING) {
@@ -454,6 +455,7 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
     return SLUICE_ESTATE;
   }
   job->is_exhausted = 1;
+  sluice__window_serve(engine, job);
   rest(engine, job, lane, decision);
   return SLUICE_OK;
 }
@@ -478,26 +480,6 @@ static int settle(struct sluice_engine *engine, struct sluice__job *job, struct 
   return SLUICE_OK;
 }
 
-/* A lane that has started nothing: it pulls, or waits to, or holds an item that waits for its first attempt. */
-static int is_idle(const struct sluice__lane *lane) {
-  return lane->deadline.state == SLUICE__LANE_PULLING ||
-         (lane->deadline.state == SLUICE__LANE_PARKED && lane->attempt <= 1);
-}
-
-static int stopped(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *stopping,
-                   struct sluice_decision *decision) {
-  if (stopping->deadline.state != SLUICE__LANE_RUNNING) return SLUICE_ESTATE;
-  sluice__grant_revoke(engine, job);
-  for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
-    struct sluice__lane *lane = sluice__lane_at(engine, number);
-    number = lane->next;
-    if (is_idle(lane)) drop_lane(engine, job, lane);
-  }
-  job->is_exhausted = 1;
-  job->is_pulling = 0;
-  return settle(engine, job, stopping, SLUICE_OUTCOME_FULFILLED, decision);
-}
-
 /* The caller has looked at the failed attempt of this lane. */
 static int reviewed(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                     enum sluice_outcome outcome, struct sluice_decision *decision) {
@@ -507,6 +489,29 @@ static int reviewed(struct sluice_engine *engine, struct sluice__job *job, struc
   if (outcome == SLUICE_OUTCOME_RETRY) retry(engine, job, lane, item_of(engine, lane)->wait, decision);
   else give_up(engine, job, lane, decision);
   return SLUICE_OK;
+}
+
+/* A lane that has started nothing: it pulls, or waits to, or holds an item that waits for its first attempt. */
+static int is_idle(const struct sluice__lane *lane) {
+  return lane->deadline.state == SLUICE__LANE_PULLING ||
+         (lane->deadline.state == SLUICE__LANE_PARKED && lane->attempt <= 1);
+}
+
+static int stopped(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *stopping,
+                   struct sluice_decision *decision) {
+  int is_verdict =
+      stopping->deadline.state == SLUICE__LANE_REVIEWING && item_of(engine, stopping)->has_failed; /* FLAG_VERDICT */
+  if (stopping->deadline.state != SLUICE__LANE_RUNNING && !is_verdict) return SLUICE_ESTATE;
+  sluice__grant_revoke(engine, job);
+  for (uint32_t number = job->first_lane; number != SLUICE__NO_SLOT;) {
+    struct sluice__lane *lane = sluice__lane_at(engine, number);
+    number = lane->next;
+    if (is_idle(lane)) drop_lane(engine, job, lane);
+  }
+  job->is_exhausted = 1;
+  job->is_pulling = 0;
+  if (is_verdict) return reviewed(engine, job, stopping, SLUICE_OUTCOME_REFUSED, decision);
+  return settle(engine, job, stopping, SLUICE_OUTCOME_FULFILLED, decision);
 }
 
 static int step(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,

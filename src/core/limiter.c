@@ -18,6 +18,7 @@ void sluice__limiter_init(struct sluice__limiter *limiter, const struct sluice_r
   limiter->referenced = 0;
   limiter->waiting_jobs = 0;
   limiter->jobs = 0;
+  limiter->waiters = 0;
 }
 
 static struct sluice__claim *head_of(const struct sluice__limiter *limiter) {
@@ -153,7 +154,7 @@ int sluice_limiter(struct sluice_engine *engine, const struct sluice_rate *rate,
 int sluice_limiter_close(struct sluice_engine *engine, struct sluice_handle handle) {
   struct sluice__limiter *limiter = sluice__limiter_find(engine, handle);
   if (limiter == NULL) return SLUICE_ESTALE;
-  if (!sluice__list_empty(&limiter->claims) || limiter->jobs != 0) return SLUICE_ESTATE;
+  if (limiter->waiters != 0 || limiter->jobs != 0) return SLUICE_ESTATE;
   sluice__slab_give_back(&engine->limiters, &limiter->slot);
   return SLUICE_OK;
 }
@@ -178,6 +179,7 @@ int sluice_draw(struct sluice_engine *engine, struct sluice_handle handle, uint6
   int error = sluice__waiter_new(engine, tokens, timeout, flags, &waiter);
   if (error != SLUICE_OK) return error;
   waiter->owner = handle.slot;
+  limiter->waiters++;
   waiter->is_draw = 1;
   engine->rated++;
   sluice__limiter_join(engine, limiter, &waiter->claim);

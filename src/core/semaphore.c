@@ -1,8 +1,9 @@
 /* Semaphores: permits, and the line of those that wait for them.
  *
- * `in_use` counts the permits that are out: those of waiters, that is of the caller, and those of lanes. It may be
- * above `permits` after a resize. The line is served from its head only, so that nobody overtakes a heavy waiter. A job
- * stands in it once, for the lane `claimant`, which has taken an item; no other of its lanes takes one meanwhile. */
+ * `in_use` counts the permits that are out: the caller's, and those that are `lent`, which are not the caller's to give
+ * back. It may be above `permits` after a resize. The line is served from its head only, so that nobody overtakes a
+ * heavy waiter. A job stands in it once, for the lane `claimant`, which has taken an item; no other of its lanes takes
+ * one meanwhile. */
 #include "internal.h"
 
 struct sluice__semaphore *sluice__semaphore_find(const struct sluice_engine *engine, struct sluice_handle handle) {
@@ -16,6 +17,7 @@ static uint64_t free_permits(const struct sluice__semaphore *semaphore) {
 static void hand_to(struct sluice_engine *engine, struct sluice__semaphore *semaphore, struct sluice__claim *claim) {
   sluice__list_unlink(&claim->link);
   semaphore->in_use += claim->weight;
+  semaphore->lent += claim->weight;
   if (claim->claimant == SLUICE__CLAIM_WAITER) {
     semaphore->waiting--;
     sluice__waiter_hand(engine, sluice__waiter_of_claim(claim), SLUICE__KIND_GRANTED);
@@ -61,6 +63,7 @@ int sluice__permit_take(struct sluice__job *job, struct sluice__lane *lane) {
   struct sluice__semaphore *semaphore = job->semaphore;
   if (!sluice__list_empty(&semaphore->claims) || free_permits(semaphore) == 0) return 0;
   semaphore->in_use++;
+  semaphore->lent++;
   lane->has_permit = 1;
   return 1;
 }
@@ -75,6 +78,7 @@ void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane) {
 void sluice__permit_drop(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
   if (lane->has_permit) {
     lane->has_permit = 0;
+    job->semaphore->lent--;
     give(engine, job->semaphore, 1);
   } else if (job->claimant == lane->slot.number) {
     job->claimant = SLUICE__NO_SLOT;
@@ -89,13 +93,22 @@ int sluice__permit_is_wanted(const struct sluice__job *job) {
   return !sluice__list_empty(&semaphore->claims) || semaphore->in_use > semaphore->permits;
 }
 
+static struct sluice__semaphore *owner_of(const struct sluice_engine *engine, const struct sluice__waiter *waiter) {
+  return (struct sluice__semaphore *)sluice__slab_at(&engine->semaphores, waiter->owner);
+}
+
+void sluice__acquire_told(struct sluice_engine *engine, struct sluice__waiter *waiter) {
+  owner_of(engine, waiter)->lent -= waiter->claim.weight;
+}
+
 void sluice__acquire_leave(struct sluice_engine *engine, struct sluice__waiter *waiter) {
-  struct sluice__semaphore *semaphore = (struct sluice__semaphore *)sluice__slab_at(&engine->semaphores, waiter->owner);
+  struct sluice__semaphore *semaphore = owner_of(engine, waiter);
   if (!sluice__list_empty(&waiter->claim.link)) {
     sluice__list_unlink(&waiter->claim.link);
     semaphore->waiting--;
     serve(engine, semaphore);
   } else if (waiter->deadline.kind == SLUICE__KIND_GRANTED) {
+    semaphore->lent -= waiter->claim.weight;
     give(engine, semaphore, waiter->claim.weight);
   }
 }
@@ -109,9 +122,11 @@ int sluice_semaphore(struct sluice_engine *engine, uint64_t permits, uint64_t in
   sluice__list_init(&semaphore->claims);
   semaphore->permits = permits;
   semaphore->in_use = in_use;
+  semaphore->lent = 0;
   semaphore->waiting = 0;
   semaphore->waiting_jobs = 0;
   semaphore->jobs = 0;
+  semaphore->waiters = 0;
   *handle = sluice__slot_handle(slot);
   return SLUICE_OK;
 }
@@ -119,7 +134,7 @@ int sluice_semaphore(struct sluice_engine *engine, uint64_t permits, uint64_t in
 int sluice_semaphore_close(struct sluice_engine *engine, struct sluice_handle handle, uint64_t *in_use) {
   struct sluice__semaphore *semaphore = sluice__semaphore_find(engine, handle);
   if (semaphore == NULL) return SLUICE_ESTALE;
-  if (!sluice__list_empty(&semaphore->claims) || semaphore->jobs != 0) return SLUICE_ESTATE;
+  if (semaphore->waiters != 0 || semaphore->jobs != 0) return SLUICE_ESTATE;
   *in_use = semaphore->in_use;
   sluice__slab_give_back(&engine->semaphores, &semaphore->slot);
   return SLUICE_OK;
@@ -141,6 +156,7 @@ int sluice_acquire(struct sluice_engine *engine, struct sluice_handle handle, ui
   int error = sluice__waiter_new(engine, weight, timeout, flags, &waiter);
   if (error != SLUICE_OK) return error;
   waiter->owner = handle.slot;
+  semaphore->waiters++;
   waiter->is_draw = 0;
   semaphore->waiting++;
   sluice__list_append(&semaphore->claims, &waiter->claim.link);
@@ -152,7 +168,7 @@ int sluice_acquire(struct sluice_engine *engine, struct sluice_handle handle, ui
 int sluice_give(struct sluice_engine *engine, struct sluice_handle handle, uint64_t weight) {
   struct sluice__semaphore *semaphore = sluice__semaphore_find(engine, handle);
   if (semaphore == NULL) return SLUICE_ESTALE;
-  if (weight > semaphore->in_use) return SLUICE_EINVAL;
+  if (weight > semaphore->in_use - semaphore->lent) return SLUICE_EINVAL;
   give(engine, semaphore, weight);
   return SLUICE_OK;
 }

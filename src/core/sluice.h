@@ -142,8 +142,8 @@ enum sluice_outcome {
   SLUICE_OUTCOME_REFUSED,   /* rejected, and not to be retried; also after REVIEW */
   SLUICE_OUTCOME_PULLED,    /* PULL: there is an item */
   SLUICE_OUTCOME_EXHAUSTED, /* PULL, or START of a SYNC source: there is none */
-  SLUICE_OUTCOME_STOPPED,   /* fulfilled, and no item starts any more: lanes that pull, or wait for an item's first
-                             * attempt, are gone */
+  SLUICE_OUTCOME_STOPPED,   /* fulfilled (in a verdict: REFUSED), and no item starts any more: lanes that pull, or wait
+                             * for an item's first attempt, are gone */
   SLUICE_OUTCOME_RETRY,     /* REVIEW: so be it; the planned wait begins */
   SLUICE_OUTCOME_WAIT,      /* REVIEW: plan this wait instead: capped, with jitter; REVIEW again */
   SLUICE_OUTCOME_WISH       /* REVIEW: plan exactly this wait: REVIEW again, or the item fails if max_delay is less */
@@ -292,8 +292,8 @@ int sluice_read(struct sluice_engine *engine, struct sluice_handle job, uint64_t
 /* Makes a semaphore of which `in_use` permits are out; in_use may be more than permits. *semaphore is its handle.
  * Errors: SLUICE_EINVAL (permits 0, or either above SLUICE_PERMIT_MAX), SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice_semaphore(struct sluice_engine *engine, uint64_t permits, uint64_t in_use, struct sluice_handle *semaphore);
-/* Frees it; *in_use is how many permits are out. Errors: SLUICE_ESTALE, SLUICE_ESTATE (somebody waits, or a job is open
- * on it). */
+/* Frees it; *in_use is how many permits are out. Errors: SLUICE_ESTALE, SLUICE_ESTATE (somebody waits, or has waited and
+ * has not been told yet, or a job is open on it). */
 int sluice_semaphore_close(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t *in_use);
 /* Takes `weight` permits, or waits for them: decision->event is GRANTED, or NONE with the waiter in decision->lane (a
  * handle of its own kind). `timeout` from the end of this turn; flags: SLUICE_FLAG_UNREF. A wait without a timeout
@@ -301,7 +301,7 @@ int sluice_semaphore_close(struct sluice_engine *engine, struct sluice_handle se
  * above its permits; flags), SLUICE_ECROWDED, SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice_acquire(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight, uint64_t timeout,
                    uint64_t max_waiting, uint32_t flags, struct sluice_decision *decision);
-/* Gives `weight` permits back. Errors: SLUICE_ESTALE, SLUICE_EINVAL (not so many are out). */
+/* Gives `weight` permits back. Errors: SLUICE_ESTALE, SLUICE_EINVAL (not so many are the caller's). */
 int sluice_give(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight);
 /* From now on there are so many permits; waiters that ask for more are refused. Errors: SLUICE_ESTALE, SLUICE_EINVAL.
  */

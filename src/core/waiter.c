@@ -28,6 +28,17 @@ void sluice__waiter_hand(struct sluice_engine *engine, struct sluice__waiter *wa
   sluice__link_into(engine, &waiter->deadline, &engine->handed, SLUICE__LIST_HANDED);
 }
 
+/* Whose `waiters` counts it. */
+static uint32_t *count_of(const struct sluice_engine *engine, const struct sluice__waiter *waiter) {
+  if (waiter->is_draw) return &((struct sluice__limiter *)sluice__slab_at(&engine->limiters, waiter->owner))->waiters;
+  return &((struct sluice__semaphore *)sluice__slab_at(&engine->semaphores, waiter->owner))->waiters;
+}
+
+static void free_waiter(struct sluice_engine *engine, struct sluice__waiter *waiter) {
+  --*count_of(engine, waiter);
+  sluice__slab_give_back(&engine->waiters, &waiter->slot);
+}
+
 void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *waiter, enum sluice_event event,
                         struct sluice_decision *decision) {
   decision->event = event;
@@ -35,13 +46,14 @@ void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *wai
   decision->lane = sluice__slot_handle(&waiter->slot);
   decision->elapsed = sluice__time(engine) - waiter->since;
   decision->blocked = 0;
-  sluice__slab_give_back(&engine->waiters, &waiter->slot);
+  free_waiter(engine, waiter);
 }
 
 void sluice__waiter_next(struct sluice_engine *engine, struct sluice__waiter *waiter,
                          struct sluice_decision *decision) {
   switch ((enum sluice__kind)waiter->deadline.kind) {
-    case SLUICE__KIND_GRANTED:
+    case SLUICE__KIND_GRANTED: /* of a semaphore: a limiter's ends where it is served */
+      sluice__acquire_told(engine, waiter);
       sluice__waiter_end(engine, waiter, SLUICE_EVENT_GRANTED, decision);
       return;
     case SLUICE__KIND_REFUSED:
@@ -70,6 +82,6 @@ int sluice_withdraw(struct sluice_engine *engine, struct sluice_handle handle) {
   if (waiter == NULL) return SLUICE_ESTALE;
   sluice__waiter_leave(engine, waiter);
   sluice__disarm(engine, &waiter->deadline);
-  sluice__slab_give_back(&engine->waiters, &waiter->slot);
+  free_waiter(engine, waiter);
   return SLUICE_OK;
 }

@@ -19,16 +19,22 @@ void sluice__window_wait(struct sluice_engine *engine, struct sluice__job *job, 
   sluice__link_into(engine, &lane->deadline, &job->room, SLUICE__LIST_ROOM);
 }
 
+void sluice__window_serve(struct sluice_engine *engine, struct sluice__job *job) {
+  int is_over = job->is_exhausted || job->next_item == job->policy.items; /* nothing will be read for them */
+  uint64_t left = is_over ? UINT64_MAX : sluice__window_room(job);
+  for (; left > 0 && !sluice__list_empty(&job->room); left--) {
+    struct sluice__lane *lane = sluice__lane_of(sluice__deadline_of(job->room.next));
+    sluice__disarm(engine, &lane->deadline);
+    sluice__hand_lane(engine, lane);
+  }
+}
+
 int sluice_read(struct sluice_engine *engine, struct sluice_handle handle, uint64_t count) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
   uint64_t unread = job->next_item - job->read;
   job->read += count < unread ? count : unread;
-  for (uint64_t left = sluice__window_room(job); left > 0 && !sluice__list_empty(&job->room); left--) {
-    struct sluice__lane *lane = sluice__lane_of(sluice__deadline_of(job->room.next));
-    sluice__disarm(engine, &lane->deadline);
-    sluice__hand_lane(engine, lane);
-  }
+  sluice__window_serve(engine, job);
   return SLUICE_OK;
 }

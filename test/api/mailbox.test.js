@@ -196,7 +196,7 @@ const cases = {
     writePolicy(engine);
     if (forger.tell('OPEN') !== 0 || forger.tell('ABORT') !== enums.ACTION_FAIL)
       wrong.push('the policy without one is good');
-    kinds.push([I.BACKOFF, enums.BACKOFF_DECORRELATED + 1, true], [I.FLAGS, 32, true], [I.FLAGS, -1, true]);
+    kinds.push([I.BACKOFF, enums.BACKOFF_DECORRELATED + 1, true], [I.FLAGS, 64, true], [I.FLAGS, -1, true]);
     for (const [word, value, isInt] of [...counts, ...durations, ...rates, ...factors, ...kinds, [D.LIMIT, 0]]) {
       writePolicy(engine);
       engine.doubles[D.RATE_PER] = 1000;

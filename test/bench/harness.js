@@ -1,8 +1,8 @@
 'use strict';
 
 // How a row is measured. A row is data:
-//   { name, title, unit, perSecond?, note?, anchor?, n, clock?, also?, rounds?, warmups?, least?, alone?, targets?, beside?,
-//     contestants }
+//   { name, title, unit, perSecond?, note?, anchor?, n, clock?, also?, rounds?, warmups?, least?, alone?, flags?, targets?,
+//     beside?, contestants }
 // and so is a contestant:
 //   { name, needs?, n?, run, prepare?, check?, reps? }   or   { name, needs?, n?, sample }
 // `run(n, prepared)` does the work on n items; its time divided by n is the sample, in nanoseconds or as the row's own

@@ -14,7 +14,7 @@ const NET = ['hand-written, with net', 'AbortSignal.any and .timeout', 'p-map + 
 const WITH_NET = { ours: 'sluice, with net', twin: 'twin, with net' };
 
 // row, what a reader calls it, the peers worth a column of words, and what we and the twin are called in it
-const ROWS = [
+const CALLS = [
   [
     'map',
     '`mapWithLimit`, 1M trivial async items, limit 16',
@@ -51,6 +51,41 @@ const ROWS = [
   ],
 ];
 
+const COORDINATION = [
+  ['semaphore', 'semaphore, acquire and release of a free permit', ['cockatiel', 'async-mutex', 'p-limit']],
+  ['contended', 'the same, 64 tasks that fight for 4 permits', ['async-mutex', 'p-limit', 'cockatiel']],
+  [
+    'waiters',
+    'one of 160k waiters in line (async-mutex, cockatiel: of 40k), let in one by one',
+    ['cockatiel, 40k', 'async-mutex, 40k'],
+    { ours: 'sluice, 160k', twin: 'twin, 160k' },
+  ],
+  [
+    'waiter-bytes',
+    'memory of a waiter, promise and all',
+    ['sluice, with timeout', 'async-mutex', 'cockatiel', 'p-limit', 'async-mutex, with timeout'],
+  ],
+  ['rate-limiter', '`RateLimiter.acquire`, a token is there', ['p-throttle', 'bottleneck']],
+  [
+    'queue',
+    '`Queue`, 100k items put, then got by a consumer',
+    ['sluice, for await', 'sluice, consume', 'async.queue', 'p-queue'],
+  ],
+  [
+    'queue-lockstep',
+    'the same, put and got in lockstep',
+    ['sluice, for await', 'sluice, consume', 'async.queue', 'p-queue'],
+  ],
+  ['stream', '`mapStream`, limit 16, read by `for await`', ['pMapIterable', 'stream.map of Node']],
+  ['group', '`TaskGroup`, 100k trivial tasks', ['sluice, collected', 'effect']],
+  [
+    'shared',
+    '`mapWithLimit` under a shared `Semaphore(16)`',
+    ['sluice, Semaphore(16), 4 calls', 'sluice, RateLimiter', 'p-limit, 4 calls'],
+    { ours: 'sluice, Semaphore(16)' },
+  ],
+];
+
 function cell(row, of) {
   const found = row.contestants.find(({ name }) => name === of);
   return found?.ratio ? ratio(found.ratio.median) : '';
@@ -75,16 +110,24 @@ function line(results, [name, title, peers, { ours = 'sluice', twin = 'twin' } =
   ];
 }
 
-function tableOf(results) {
-  const { versions, machine } = results;
+function table(results, rows) {
   const head = ['work', '1x is', 'sluice', 'target', 'twin', 'others'];
-  const lines = [head, head.map(() => '---'), ...ROWS.map((row) => line(results, row))];
+  const lines = [head, head.map(() => '---'), ...rows.map((row) => line(results, row))];
+  return lines.map((cells) => `| ${cells.join(' | ')} |`);
+}
+
+function textOf(results) {
+  const { versions, machine } = results;
   const { node, ...rest } = versions;
   const list = Object.entries(rest).map(([name, version]) => `${name} ${version}`);
   return [
     `Ratios of the median time per item (or of what the row names), rivals interleaved in one process, Node ${node} (${machine.cpu}, ${machine.cores} cores):`,
     '',
-    ...lines.map((cells) => `| ${cells.join(' | ')} |`),
+    ...table(results, CALLS),
+    '',
+    'What calls share, measured in the same way (the twin here: the same in plain JavaScript, as short as it gets):',
+    '',
+    ...table(results, COORDINATION),
     '',
     `(${list.join(', ')})`,
   ].join('\n');
@@ -94,5 +137,5 @@ const [file] = process.argv.slice(2);
 const readme = fs.readFileSync(README, 'utf8');
 const [before, rest] = readme.split(START);
 const after = rest.split(END)[1];
-const table = tableOf(JSON.parse(fs.readFileSync(file, 'utf8')));
-fs.writeFileSync(README, `${before}${START}\n\n${table}\n\n![the same as a chart](docs/bench.svg)\n\n${END}${after}`);
+const text = textOf(JSON.parse(fs.readFileSync(file, 'utf8')));
+fs.writeFileSync(README, `${before}${START}\n\n${text}\n\n![the same as a chart](docs/bench.svg)\n\n${END}${after}`);

@@ -23,11 +23,12 @@ const peers = [
   'p-queue',
 ];
 
-/** The rivals of these names; the twin is always there. */
+/** The rivals of these names; the twin is always there, and so is sluice, whose parts are named too: 'sluice.Queue'. */
 async function loadRivals(names) {
   const rivals = { twin: { ...require('./twin.js'), ...require('./twin-coordination.js') } };
   try {
     rivals.sluice = require('../..');
+    for (const [name, part] of Object.entries(rivals.sluice)) rivals[`sluice.${name}`] = part;
   } catch (error) {
     rivals.sluiceError = error;
   }

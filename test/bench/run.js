@@ -44,14 +44,18 @@ function progress(row) {
   return (text) => process.stderr.write(`\r\x1b[K${text === undefined ? '' : `${row.name}: ${text}`}`);
 }
 
+/** Whose names --only wants, and the anchor. */
+function chosenIn({ anchor }) {
+  const only = options.only?.split(',');
+  return (name) => !only || name === anchor || only.some((part) => name.includes(part));
+}
+
 // In the child: one row, all its contestants or one.
 async function measureHere(name, contestant) {
   const rowWith = (rivals) => allRows(rivals).find((row) => row.name === name);
   const rivals = await loadRivals(rowWith(await loadRivals([])).contestants.flatMap(({ needs = [] }) => needs));
   const row = rowWith(rivals);
-  const only = options.only?.split(',');
-  const chosen = (name) =>
-    contestant ? name === contestant : !only || name === row.anchor || only.some((part) => name.includes(part));
+  const chosen = contestant ? (name) => name === contestant : chosenIn(row);
   const log = progress(row);
   const result = await measure(row, rivals, { rounds, scale, chosen, log });
   log();
@@ -61,7 +65,7 @@ async function measureHere(name, contestant) {
 function measureInChild(row, contestant) {
   const child = fork(__filename, [...process.argv.slice(2), '--child', JSON.stringify([row.name, contestant])], {
     execPath: options.node ?? process.execPath,
-    execArgv: ['--expose-gc'],
+    execArgv: ['--expose-gc', ...(row.flags ?? [])],
   });
   return new Promise((resolve, reject) => {
     let result;
@@ -77,7 +81,9 @@ function measureInChild(row, contestant) {
 async function measureRow(row) {
   if (!row.alone) return measureInChild(row);
   const parts = [];
-  for (const { name } of row.contestants) parts.push(await measureInChild(row, name));
+  for (const { name } of row.contestants.filter(({ name }) => chosenIn(row)(name))) {
+    parts.push(await measureInChild(row, name));
+  }
   return {
     versions: parts[0].versions,
     field: parts.flatMap(({ field }) => field),

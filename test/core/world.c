@@ -167,6 +167,103 @@ uint32_t world_observe(struct world *world, uint64_t now) {
   return stride;
 }
 
+struct sluice_handle world_semaphore(struct world *world, uint64_t permits, uint64_t in_use) {
+  struct sluice_handle semaphore;
+  EXPECT_EQ(sluice_semaphore(world->engine, permits, in_use, &semaphore), SLUICE_OK);
+  world_check(world);
+  return semaphore;
+}
+
+struct sluice_handle world_limiter(struct world *world, uint64_t max, uint64_t per, uint64_t burst) {
+  struct sluice_handle limiter;
+  struct sluice_rate rate = {.max = max, .per = per, .burst = burst};
+  EXPECT_EQ(sluice_limiter(world->engine, &rate, &limiter), SLUICE_OK);
+  world_check(world);
+  return limiter;
+}
+
+enum sluice_event world_acquire(struct world *world, struct sluice_handle semaphore, uint64_t weight,
+                                uint64_t timeout) {
+  forget_decision(world);
+  EXPECT_EQ(sluice_acquire(world->engine, semaphore, weight, timeout, UINT64_MAX, 0, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.event;
+}
+
+enum sluice_event world_draw(struct world *world, struct sluice_handle limiter, uint64_t tokens, uint64_t timeout) {
+  world_observe(world, world->now);
+  forget_decision(world);
+  EXPECT_EQ(sluice_draw(world->engine, limiter, tokens, timeout, UINT64_MAX, 0, &world->decision), SLUICE_OK);
+  world_check(world);
+  return world->decision.event;
+}
+
+struct sluice_handle world_await_permits(struct world *world, struct sluice_handle semaphore, uint64_t weight) {
+  EXPECT_EQ(world_acquire(world, semaphore, weight, SLUICE_NEVER), SLUICE_EVENT_NONE);
+  return world->decision.lane;
+}
+
+struct sluice_handle world_await_tokens(struct world *world, struct sluice_handle limiter, uint64_t tokens) {
+  EXPECT_EQ(world_draw(world, limiter, tokens, SLUICE_NEVER), SLUICE_EVENT_NONE);
+  return world->decision.lane;
+}
+
+void world_give(struct world *world, struct sluice_handle semaphore, uint64_t weight) {
+  EXPECT_EQ(sluice_give(world->engine, semaphore, weight), SLUICE_OK);
+  world_check(world);
+}
+
+void world_resize(struct world *world, struct sluice_handle semaphore, uint64_t permits) {
+  EXPECT_EQ(sluice_resize(world->engine, semaphore, permits), SLUICE_OK);
+  world_check(world);
+}
+
+void world_withdraw(struct world *world, struct sluice_handle waiter) {
+  EXPECT_EQ(sluice_withdraw(world->engine, waiter), SLUICE_OK);
+  world_check(world);
+}
+
+void world_penalize(struct world *world, struct sluice_handle limiter, uint64_t duration) {
+  world_observe(world, world->now);
+  EXPECT_EQ(sluice_penalize(world->engine, limiter, duration), SLUICE_OK);
+  world_check(world);
+}
+
+void world_reconfigure(struct world *world, struct sluice_handle limiter, uint64_t max, uint64_t per, uint64_t burst) {
+  struct sluice_rate rate = {.max = max, .per = per, .burst = burst};
+  world_observe(world, world->now);
+  EXPECT_EQ(sluice_reconfigure(world->engine, limiter, &rate), SLUICE_OK);
+  world_check(world);
+}
+
+void world_read(struct world *world, struct sluice_handle job, uint64_t count) {
+  EXPECT_EQ(sluice_read(world->engine, job, count), SLUICE_OK);
+  world_check(world);
+}
+
+enum sluice_event world_hand(struct world *world) {
+  forget_decision(world);
+  int has_handed = sluice_has_handed(world->engine);
+  sluice_hand(world->engine, &world->decision);
+  world_check(world);
+  EXPECT(has_handed || world->decision.event == SLUICE_EVENT_NONE);
+  return world->decision.event;
+}
+
+struct sluice_level world_semaphore_level(struct world *world, struct sluice_handle semaphore) {
+  struct sluice_level level;
+  EXPECT_EQ(sluice_semaphore_level(world->engine, semaphore, &level), SLUICE_OK);
+  return level;
+}
+
+struct sluice_level world_limiter_level(struct world *world, struct sluice_handle limiter) {
+  struct sluice_level level;
+  world_observe(world, world->now);
+  EXPECT_EQ(sluice_limiter_level(world->engine, limiter, &level), SLUICE_OK);
+  world_check(world);
+  return level;
+}
+
 void world_share_grants(struct world *world) {
   sluice_share_grants(world->engine, &world->grants);
 }

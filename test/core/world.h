@@ -55,6 +55,25 @@ void world_release(struct world *world, struct sluice_handle lane);
 uint32_t world_observe(struct world *world, uint64_t now);
 void world_share_grants(struct world *world);
 
+/* What is waited for. The clock is observed where it has to be. */
+struct sluice_handle world_semaphore(struct world *world, uint64_t permits, uint64_t in_use);
+struct sluice_handle world_limiter(struct world *world, uint64_t max, uint64_t per, uint64_t burst);
+/* These two return GRANTED, or NONE with the waiter in world->decision.lane. */
+enum sluice_event world_acquire(struct world *world, struct sluice_handle semaphore, uint64_t weight, uint64_t timeout);
+enum sluice_event world_draw(struct world *world, struct sluice_handle limiter, uint64_t tokens, uint64_t timeout);
+/* The same, for one who has to wait; returns the waiter. */
+struct sluice_handle world_await_permits(struct world *world, struct sluice_handle semaphore, uint64_t weight);
+struct sluice_handle world_await_tokens(struct world *world, struct sluice_handle limiter, uint64_t tokens);
+void world_give(struct world *world, struct sluice_handle semaphore, uint64_t weight);
+void world_resize(struct world *world, struct sluice_handle semaphore, uint64_t permits);
+void world_withdraw(struct world *world, struct sluice_handle waiter);
+void world_penalize(struct world *world, struct sluice_handle limiter, uint64_t duration);
+void world_reconfigure(struct world *world, struct sluice_handle limiter, uint64_t max, uint64_t per, uint64_t burst);
+void world_read(struct world *world, struct sluice_handle job, uint64_t count);
+enum sluice_event world_hand(struct world *world);
+struct sluice_level world_semaphore_level(struct world *world, struct sluice_handle semaphore);
+struct sluice_level world_limiter_level(struct world *world, struct sluice_handle limiter);
+
 /* Joins, expects PULL, and has pulled; returns the lane. world->decision is what comes of it. */
 struct sluice_handle world_pull(struct world *world, struct sluice_handle job);
 /* Joins, and expects START of this item; returns the lane. */
@@ -80,5 +99,13 @@ int same_handle(struct sluice_handle a, struct sluice_handle b);
   } while (0)
 
 #define EXPECT_SAME(a, b) EXPECT(same_handle(a, b))
+
+/* Something was handed over: this event, to this waiter or this lane. */
+#define EXPECT_HANDED(world, its_event, whose) \
+  do { \
+    EXPECT_EQ(world_hand(world), its_event); \
+    EXPECT_SAME((world)->decision.lane, whose); \
+  } while (0)
+#define EXPECT_NOTHING_HANDED(world) EXPECT_EQ(world_hand(world), SLUICE_EVENT_NONE)
 
 #endif

@@ -65,18 +65,18 @@ function sectionOf(node) {
   return title;
 }
 
-/** What is called with options: functions, constructors and methods, { title, anchor, type }. */
+/** What is called with options: functions, constructors and methods, { title, type }. */
 const callables = [
-  ...[...functions].map(([name, overloads]) => callable(name, name, overloads)),
-  ...[...classes].flatMap(([name, [node]]) => [
-    callable(name, name, node.members.filter(ts.isConstructorDeclaration)),
-    ...[...methodsOf(node)].map(([title, overloads]) => callable(title, name, overloads)),
+  ...[...functions].map(([name, overloads]) => callable(name, overloads)),
+  ...[...classes, ...interfaces].flatMap(([name, [node]]) => [
+    callable(name, node.members.filter(ts.isConstructorDeclaration)),
+    ...[...methodsOf(node)].map(([title, overloads]) => callable(title, overloads)),
   ]),
 ];
 const isOptions = (name) => callables.some(({ type }) => type === name);
 
-function callable(title, name, overloads) {
-  return { title, anchor: name.toLowerCase(), type: optionsType(overloads) };
+function callable(title, overloads) {
+  return { title, type: optionsType(overloads) };
 }
 
 /** The name of the type that the parameter `options` has. */
@@ -86,7 +86,7 @@ function optionsType(overloads) {
   return named.find(ts.isTypeReferenceNode)?.typeName.text;
 }
 
-/** The methods of a class or interface by what a caller writes, as `semaphore.acquire`; each with its overloads. */
+/** The methods of a class or interface by what a caller writes, as `limiter.acquire`; each with its overloads. */
 function methodsOf(node) {
   const found = new Map();
   for (const member of node.members) {
@@ -98,9 +98,14 @@ function methodsOf(node) {
   return found;
 }
 
-function memberTitle(node, { name, modifiers }) {
-  const isStatic = modifiers?.some(({ kind }) => kind === ts.SyntaxKind.StaticKeyword) ?? false;
-  const owner = isStatic ? node.name.text : node.name.text[0].toLowerCase() + node.name.text.slice(1);
+function isStatic(member) {
+  return (ts.getCombinedModifierFlags(member) & ts.ModifierFlags.Static) !== 0;
+}
+
+/** One of a class is called by the last word of its name. */
+function memberTitle(node, member) {
+  const { name } = member;
+  const owner = isStatic(member) ? node.name.text : node.name.text.match(/[A-Z][a-z]+$/)[0].toLowerCase();
   return ts.isComputedPropertyName(name) ? `${owner}${name.getText()}` : `${owner}.${name.getText()}`;
 }
 
@@ -137,20 +142,27 @@ function docOf(node) {
   return { text: textOf(doc?.comment), tags };
 }
 
+/** The compiler loses the end of a line behind a link. */
 function textOf(comment) {
-  return linked(ts.getTextOfJSDocComment(comment) ?? '').trim();
+  const parts = typeof comment === 'string' ? [{ text: comment }] : (comment ?? []);
+  return parts.map(partText).join('').trim();
 }
 
-function linked(text) {
-  const all = text.replace(/\{@link (\w+)\}/g, (_all, name) => link(name));
-  if (all.includes('{@link')) throw new Error(`lib/index.d.ts has a link that is no name: ${all}`);
-  return all;
+function partText(part, i, parts) {
+  if (!('name' in part)) return part.text;
+  const isAtEnd = /^\s/.test(file.text.slice(part.end)) && /^\S/.test(parts[i + 1]?.text ?? '');
+  return `${link(part.name.getText())}${isAtEnd ? '\n' : ''}`;
 }
 
 function link(name) {
   if (!names.has(name)) throw new Error(`lib/index.d.ts links to ${name}, which it does not export`);
   const of = callables.find(({ type }) => type === name);
-  return `[\`${name}\`](#${of?.anchor ?? name.toLowerCase()})`;
+  return `[\`${name}\`](#${anchor(of?.title ?? name)})`;
+}
+
+/** As GitHub has them. */
+function anchor(title) {
+  return title.toLowerCase().replace(/[^\w]/g, '');
 }
 
 function tagOf(doc, name) {
@@ -223,21 +235,25 @@ function optionsSection(title) {
   return [`${label}: ${told.text}, and:`, table(OPTIONS_HEAD, told.rows.map(optionRow))];
 }
 
-/** What was told with an earlier function, but for two of that, is not told again: { text, rows } with what is left. */
+// A few options are sooner read than reckoned from others; of many, so few may be taken away.
+const MANY = 5;
+const MOST_LESS = 2;
+
+/** Options of an earlier function, with some more or a little less, are not told again: { text, rows: what is more }. */
 function toldBefore(title, node) {
   const own = fieldsOf(node);
-  for (const earlier of callables.slice(
+  const before = callables.slice(
     0,
     callables.findIndex((one) => one.title === title),
-  )) {
-    const theirs = earlier.type === undefined ? [] : fieldsOf(interfaces.get(earlier.type)[0]);
-    const isIn = (fields) => (field) => fields.some((other) => other.node === field.node);
-    const others = theirs.filter((field) => !isIn(own)(field));
-    const rows = own.filter((field) => !isIn(theirs)(field));
-    const shared = theirs.length - others.length;
-    if (shared === 0 || shared < rows.length || others.length > Math.min(2, shared - 1)) continue;
-    const without = others.length === 0 ? '' : `, without ${others.map(({ name }) => code(name)).join(' and ')}`;
-    return { text: `those of [\`${earlier.title}\`](#${earlier.anchor})${without}`, rows };
+  );
+  for (const earlier of before.filter(({ type }) => type !== undefined)) {
+    const theirs = fieldsOf(interfaces.get(earlier.type)[0]);
+    const less = theirs.filter((field) => !own.some((other) => other.node === field.node));
+    const rows = own.filter((field) => !theirs.some((other) => other.node === field.node));
+    const shared = theirs.length - less.length;
+    if (shared === 0 || shared < rows.length || less.length > (shared < MANY ? 0 : MOST_LESS)) continue;
+    const without = less.length === 0 ? '' : `, without ${less.map(({ name }) => code(name)).join(' and ')}`;
+    return { text: `those of [\`${earlier.title}\`](#${anchor(earlier.title)})${without}`, rows };
   }
   return undefined;
 }
@@ -262,7 +278,7 @@ function callSection(title, overloads, signature) {
   return [
     doc.text,
     fenced(signature),
-    ...paramsList(doc),
+    ...paramsList(doc, title),
     ...labelled(isAwaited(overloads) ? 'Resolves with' : 'Returns', tagOf(doc, 'returns')),
     ...thrown(doc),
     ...optionsSection(title),
@@ -272,8 +288,10 @@ function callSection(title, overloads, signature) {
 
 const isAwaited = ([{ type }]) => type?.getText().startsWith('Promise<') ?? false;
 
-function paramsList(doc) {
-  const params = doc.tags.filter((tag) => tag.name === 'param' && tag.of !== 'options');
+/** Options that have a table are told there. */
+function paramsList(doc, title) {
+  const { type } = callables.find((one) => one.title === title);
+  const params = doc.tags.filter((tag) => tag.name === 'param' && (type === undefined || tag.of !== 'options'));
   return params.length === 0
     ? []
     : [params.map(({ of, text }) => `- \`${of}\`: ${text.replace(/\n/g, '\n  ')}`).join('\n')];
@@ -324,7 +342,8 @@ function classSection([name, [node]]) {
   const constructor = node.members.find(ts.isConstructorDeclaration);
   const isPublic = ts.getCombinedModifierFlags(constructor) === 0;
   const own = fieldsOf(node).filter(({ owner }) => owner === name);
-  const fields = own.length === 0 ? [] : [table(FIELDS_HEAD, own.map(fieldRow))];
+  const label = isPublic ? ['**Properties**'] : [];
+  const fields = own.length === 0 ? [] : [...label, table(FIELDS_HEAD, own.map(fieldRow))];
   return [
     heading(name),
     doc.text,
@@ -337,20 +356,18 @@ function classSection([name, [node]]) {
 }
 
 function constructorSection(node, constructor) {
-  const { text, typeParameters } = { text: node.name.text, typeParameters: node.typeParameters ?? [] };
-  const of = typeParameters.length === 0 ? '' : `<${typeParameters.map((one) => one.getText()).join(', ')}>`;
-  const call = constructor
-    .getText()
-    .replace(/^constructor/, '')
-    .replace(/;$/, '');
-  const [said, ...rest] = callSection(text, [constructor], `new ${text}${of}${call}`);
-  return [...rest.slice(0, 1), ...(said === '' ? [] : [said]), ...rest.slice(1)];
+  const name = node.name.text;
+  const of = (node.typeParameters ?? []).map((one) => one.getText()).join(', ');
+  const call = withoutSemicolon(constructor).replace(/^constructor/, '');
+  return callSection(name, [constructor], `new ${name}${of && `<${of}>`}${call}`);
 }
+
+const withoutSemicolon = (node) => node.getText().replace(/;$/, '');
 
 function methodSections(node) {
   return [...methodsOf(node)].flatMap(([title, overloads]) => [
     `#### \`${title}\``,
-    ...callSection(title, overloads, overloads.map((one) => one.getText().replace(/;$/, '')).join('\n')),
+    ...callSection(title, overloads, overloads.map(withoutSemicolon).join('\n')),
   ]);
 }
 
@@ -378,14 +395,20 @@ function section(entry) {
 function page() {
   const intro = docOf({ jsDoc: [file.statements[0].jsDoc[0]], kind: file.kind });
   const all = sections();
-  const toEach = (entries) => entries.map(([name]) => link(name)).join(', ');
   return [
     HEAD,
     '# API',
     intro.text,
-    all.map(([title, entries]) => `- ${title}: ${toEach(entries)}`).join('\n'),
+    all.map(contents).join('\n'),
     ...all.flatMap(([title, entries]) => [`## ${title}`, ...entries.flatMap(section)]),
   ].join('\n\n');
+}
+
+function contents([title, entries]) {
+  const toEach = (some) => some.map(([name]) => link(name)).join(', ');
+  const values = toEach(entries.filter(isValue));
+  const shapes = toEach(entries.filter(isShape));
+  return `- ${title}: ${[values, shapes].filter((text) => text !== '').join('; shapes: ')}`;
 }
 
 /** The examples of the whole file by what they are of: { name, code }. */
@@ -412,7 +435,17 @@ async function main() {
 
 if (require.main === module) main();
 
+/** The names of a class's members, inherited ones too; a static one is called by its class. */
+function membersOf(name) {
+  const [node] = classes.get(name);
+  const named = node.members.filter((member) => member.name !== undefined && !ts.isPrivateIdentifier(member.name));
+  const own = named.map((member) => `${isStatic(member) ? `${name}.` : ''}${member.name.getText()}`);
+  const [base] = node.heritageClauses?.[0].types.map(({ expression }) => expression.getText()) ?? [];
+  return [...new Set([...own, ...(classes.has(base) ? membersOf(base) : [])])];
+}
+
 module.exports = {
   examples,
+  members: Object.fromEntries([...classes.keys()].map((name) => [name, membersOf(name)])),
   values: [functions, constants, classes].flatMap((of) => [...of.keys()]),
 };

@@ -18,7 +18,12 @@ describe('the documentation', function () {
     assert.equal(readFileSync(at('docs/api.md'), 'utf8'), stdout);
   });
 
-  it('each function has an example, and all examples compile', async () => {
+  it('what lib/index.d.ts declares is what the package exports, by both of its doors', async () => {
+    const { code, stdout, stderr } = await runNode([at('test/docs/exports.js')]);
+    assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '', stderr: '' });
+  });
+
+  it('each function and each class has an example, and all examples compile', async () => {
     const { code, stdout, stderr } = await runNode([at('test/docs/examples.js')]);
     assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: '', stderr: '' });
   });

@@ -3,20 +3,41 @@
 import { expectAssignable, expectNotAssignable, expectType } from 'tsd';
 import * as sluice from 'sluice';
 import {
+  Mutex,
   PermanentError,
+  Queue,
+  RateLimiter,
+  Semaphore,
+  SluiceError,
+  TaskGroup,
   TimeoutError,
+  all,
   allSettled,
+  any,
+  asCompleted,
+  consume,
   execute,
   mapSettled,
+  mapStream,
   mapWithLimit,
+  race,
   retry,
   skip,
   sleep,
   stop,
+  waitFor,
+  withResource,
   withTimeout,
 } from 'sluice';
 import type {
+  AcquireTokensOptions,
+  AsCompletedOptions,
+  CloseQueueOptions,
+  CompletedElement,
+  ConsumeOptions,
   Context,
+  ElementValue,
+  ElementValues,
   ErrorClass,
   ExecuteFailure,
   ExecuteResult,
@@ -24,14 +45,31 @@ import type {
   Kept,
   MapOptions,
   MapSettledOptions,
+  MapStreamOptions,
+  Permit,
   Progress,
+  QueueOptions,
+  RaceElement,
+  RaceOptions,
+  RateChange,
+  RateLimiterOptions,
   RateOptions,
+  ResourceOptions,
+  ResultStream,
   RetryContext,
   RetryOptions,
   RetryPolicy,
+  SemaphoreOptions,
+  SettledElement,
   SettledOptions,
   SleepOptions,
+  TaskContext,
+  TaskGroupOptions,
   TimeoutOptions,
+  Truthy,
+  UseOptions,
+  WaitForOptions,
+  WaitOptions,
 } from 'sluice';
 
 interface User {
@@ -310,11 +348,12 @@ export function policies(): void {
   expectAssignable<RetryPolicy>({ retryOn: [] as const, retryAfter: async () => 5, onRetry: async () => 'told' });
   expectAssignable<RetryPolicy>({ retryOn: undefined, retryIf: undefined, backoff: undefined, onRetry: undefined });
   expectAssignable<ErrorClass>(AggregateError);
+  expectAssignable<ErrorClass>(SluiceError);
   expectAssignable<ErrorClass>(Failure);
   expectNotAssignable<ErrorClass>(Map);
   expectNotAssignable<ErrorClass>((error: Error) => error);
   expectType<number | RetryPolicy | undefined>({} as MapOptions['retry']);
-  expectType<number | RateOptions | undefined>({} as MapOptions['rate']);
+  expectType<number | RateOptions | RateLimiter | undefined>({} as MapOptions['rate']);
   expectAssignable<RateOptions>({ max: 5 });
   expectAssignable<RateOptions>({ max: 0.5, per: 60_000, burst: 1 });
   expectAssignable<RetryOptions>(policy);
@@ -423,7 +462,7 @@ export function errors(error: unknown): void {
   expectType<Error>(error as Error);
   expectType<'TimeoutError'>(error.name);
   expectType<'ERR_SLUICE_TIMEOUT'>(error.code);
-  expectType<'attempt' | 'item' | 'total'>(error.scope);
+  expectType<'attempt' | 'item' | 'total' | 'wait'>(error.scope);
   expectType<number>(error.timeout + error.elapsed + error.loopBlocked);
   expectType<number | undefined>(error.index);
   expectType<number | undefined>(error.attempt);
@@ -451,9 +490,565 @@ export function permanent(): void {
   new PermanentError('gone', new Error('404'), 1);
 }
 
+export function states(error: unknown): void {
+  if (!(error instanceof SluiceError)) return;
+  expectAssignable<Error>(error);
+  expectType<'SluiceError'>(error.name);
+  expectType<'ERR_SLUICE_FULL' | 'ERR_SLUICE_CLOSED' | 'ERR_SLUICE_RELEASED' | 'ERR_SLUICE_TASK_DONE'>(error.code);
+  // @ts-expect-error -- fields are read
+  error.code = 'ERR_SLUICE_FULL';
+  // @ts-expect-error -- only this package makes them
+  new SluiceError('ERR_SLUICE_FULL', 'full');
+  // @ts-expect-error -- no such code
+  error.code === 'ERR_SLUICE_TIMEOUT';
+}
+
+export async function semaphores(): Promise<void> {
+  const options: SemaphoreOptions = { maxWaiting: 5 };
+  const semaphore = new Semaphore(4, options);
+  expectType<Semaphore>(semaphore);
+  expectType<Semaphore>(new Semaphore(Infinity));
+  expectType<Semaphore>(new Semaphore(1, { maxWaiting: undefined }));
+
+  const wait: WaitOptions = { signal, timeout: 5 };
+  const permit = await semaphore.acquire();
+  expectType<Permit>(permit);
+  expectType<Promise<Permit>>(semaphore.acquire(2));
+  expectType<Permit>(await semaphore.acquire(2, wait));
+  expectType<Permit>(await semaphore.acquire(undefined, { signal: undefined, timeout: undefined }));
+  expectType<Permit>(await semaphore.acquire(wait));
+  expectType<Permit | undefined>(semaphore.tryAcquire());
+  expectType<Permit | undefined>(semaphore.tryAcquire(2));
+  expectType<number>(permit.weight);
+  expectType<boolean>(permit.isReleased);
+  expectType<void>(permit.release());
+  expectType<void>(permit[Symbol.dispose]());
+  expectAssignable<Disposable>(permit);
+
+  expectType<User>(await semaphore.use(() => load(1)));
+  expectType<User>(await semaphore.use(() => thenable, { weight: 2, signal, timeout: 5 } satisfies UseOptions));
+  expectType<number>(await semaphore.use((own) => (expectType<Permit>(own), 7 as number)));
+  expectType<void>(await semaphore.use(() => {}));
+  expectType<void>(semaphore.resize(5));
+  expectType<void>(semaphore.close());
+  expectType<number>(semaphore.permits + semaphore.available + semaphore.waiting);
+
+  // @ts-expect-error -- how many?
+  new Semaphore();
+  // @ts-expect-error -- a number
+  new Semaphore('4');
+  // @ts-expect-error -- no such option
+  new Semaphore(4, { maxQueue: 5 });
+  // @ts-expect-error -- a class
+  Semaphore(4);
+  // @ts-expect-error -- options are the last argument
+  semaphore.acquire(wait, 2);
+  // @ts-expect-error -- no such option
+  semaphore.acquire({ timeoutMs: 5 });
+  // @ts-expect-error -- the weight is the first argument
+  semaphore.acquire({ weight: 2 });
+  // @ts-expect-error -- it does not wait
+  semaphore.tryAcquire(1, { timeout: 5 });
+  // @ts-expect-error -- there may be none
+  semaphore.tryAcquire().release();
+  // @ts-expect-error -- not awaited
+  semaphore.acquire().release();
+  // @ts-expect-error -- the work is a function
+  semaphore.use(load(1));
+  // @ts-expect-error -- it gets a permit
+  semaphore.use((id: number) => load(id));
+  // @ts-expect-error -- resize() changes it
+  semaphore.permits = 5;
+  // @ts-expect-error -- permits are read
+  permit.weight = 5;
+  // @ts-expect-error -- there is no such class to be had
+  new sluice.Permit(semaphore, 1);
+  // A thing of the same shape is no semaphore.
+  expectNotAssignable<Semaphore>({} as Pick<Semaphore, keyof Semaphore>);
+}
+
+export async function mutexes(): Promise<void> {
+  const mutex = new Mutex();
+  expectType<Mutex>(mutex);
+  expectType<Mutex>(new Mutex({ maxWaiting: 5 }));
+  expectAssignable<Semaphore>(mutex);
+  expectNotAssignable<Mutex>(new Semaphore(1));
+  expectType<boolean>(mutex.isLocked);
+  expectType<User>(await mutex.runExclusive(() => load(1)));
+  expectType<number>(await mutex.runExclusive(({ weight }) => weight, { signal, timeout: 5 }));
+  expectType<Permit>(await mutex.acquire({ signal }));
+  expectType<Permit | undefined>(mutex.tryAcquire());
+  expectType<void>(mutex.resize(1));
+
+  // @ts-expect-error -- of one
+  new Mutex(1);
+  // @ts-expect-error -- of one
+  mutex.runExclusive(() => load(1), { weight: 1 });
+  // @ts-expect-error -- it is only read
+  mutex.isLocked = true;
+}
+
+export async function limiters(): Promise<void> {
+  const options: RateLimiterOptions = { max: 600, per: 60_000, burst: 20, maxWaiting: 100 };
+  const limiter = new RateLimiter(options);
+  expectType<RateLimiter>(limiter);
+  expectType<RateLimiter>(new RateLimiter(5));
+  expectType<RateLimiter>(new RateLimiter({ max: 0.5, per: undefined, burst: undefined, maxWaiting: undefined }));
+  expectAssignable<RateOptions>(options);
+
+  const wait: AcquireTokensOptions = { signal, timeout: 5, unref: true };
+  expectType<Promise<number>>(limiter.acquire());
+  expectType<number>(await limiter.acquire(2, wait));
+  expectType<number>(await limiter.acquire(wait));
+  expectType<boolean>(limiter.tryAcquire());
+  expectType<boolean>(limiter.tryAcquire(2));
+  expectType<void>(limiter.reconfigure({ max: 5 }));
+  expectType<void>(limiter.reconfigure({ max: undefined, per: 5, burst: 1 } satisfies RateChange));
+  expectType<void>(limiter.penalize(500));
+  expectType<void>(limiter.close());
+  expectType<number>(limiter.available + limiter.waiting);
+
+  // @ts-expect-error -- how many?
+  new RateLimiter();
+  // @ts-expect-error -- how many?
+  new RateLimiter({ per: 1000 });
+  // @ts-expect-error -- options stand alone
+  new RateLimiter(5, { burst: 1 });
+  // @ts-expect-error -- a number
+  limiter.acquire('2');
+  // @ts-expect-error -- how many may wait does not change
+  limiter.reconfigure({ maxWaiting: 5 });
+  // @ts-expect-error -- how long?
+  limiter.penalize();
+  // @ts-expect-error -- tokens are not given back
+  limiter.release();
+  // @ts-expect-error -- no permits, and so no weight
+  limiter.use(() => load(1));
+  expectNotAssignable<RateLimiter>(new Semaphore(1));
+}
+
+export async function shared(): Promise<void> {
+  const semaphore = new Semaphore(4);
+  const limiter = new RateLimiter(5);
+  expectType<User[]>(await mapWithLimit(ids, semaphore, (id) => load(id), { rate: limiter }));
+  expectType<number>(await mapWithLimit(ids, new Mutex(), (id) => load(id), { discard: true, rate: limiter }));
+  expectType<PromiseSettledResult<User>[]>(await mapSettled(ids, semaphore, (id) => load(id), { rate: limiter }));
+  const limit: number | Semaphore = ids.length > 5 ? semaphore : 4;
+  expectType<User[]>(await mapWithLimit(ids, limit, (id) => load(id)));
+  expectType<number[]>(await mapWithLimit([load(1)], semaphore, ({ id }) => (id > 1 ? id : skip)));
+
+  // @ts-expect-error -- a limiter is a rate
+  mapWithLimit(ids, limiter, (id) => load(id));
+  // @ts-expect-error -- and a semaphore a limit
+  mapWithLimit(ids, 4, (id) => load(id), { rate: semaphore });
+  // @ts-expect-error -- not of the options
+  mapWithLimit(ids, { permits: 4 }, (id) => load(id));
+  // @ts-expect-error -- retries are not rated
+  retry(() => load(1), { rate: limiter });
+}
+
+export async function queues(): Promise<void> {
+  const options: QueueOptions = { maxSize: 5 };
+  const queue = new Queue<User>(options);
+  expectType<Queue<User>>(queue);
+  expectType<Queue<unknown>>(new Queue());
+  expectType<Queue<number>>(new Queue<number>({ maxSize: undefined }));
+  const wait: WaitOptions = { signal, timeout: 5 };
+  const user = await load(1);
+  expectType<Promise<void>>(queue.put(user));
+  expectType<void>(await queue.put(user, wait));
+  expectType<boolean>(queue.tryPut(user));
+  expectType<Promise<User>>(queue.get());
+  expectType<User>(await queue.get(wait));
+  expectType<User | undefined>(queue.tryGet());
+  for await (const one of queue) expectType<User>(one);
+  expectType<AsyncIterableIterator<User>>(queue[Symbol.asyncIterator]());
+  expectType<void>(queue.taskDone());
+  expectType<Promise<void>>(queue.join());
+  expectType<void>(await queue.join(wait));
+  expectType<void>(queue.close());
+  expectType<void>(queue.close({ discard: true } satisfies CloseQueueOptions));
+  expectType<number>(queue.size + queue.maxSize);
+  expectType<boolean>(queue.isClosed);
+  // A queue is a source.
+  expectType<string[]>(await mapWithLimit(queue, 4, ({ name }) => name));
+
+  // @ts-expect-error -- options, not a size
+  new Queue<User>(5);
+  // @ts-expect-error -- what?
+  queue.put();
+  // @ts-expect-error -- not one of these
+  queue.put(5);
+  // @ts-expect-error -- the user, not its promise
+  queue.put(load(1));
+  // @ts-expect-error -- it does not wait
+  queue.tryPut(user, wait);
+  // @ts-expect-error -- there may be none
+  queue.tryGet().name;
+  // @ts-expect-error -- one at a time
+  queue.taskDone(2);
+  // @ts-expect-error -- no such option
+  queue.close({ drain: true });
+  // @ts-expect-error -- it is only read
+  queue.size = 0;
+  for (const _ of [] as Iterable<User>) break;
+  // @ts-expect-error -- it waits: `for await`
+  for (const _ of queue) break;
+}
+
+export async function consumers(): Promise<void> {
+  const counts = await consume(stream(), (line, index, context) => {
+    expectType<string>(line);
+    expectType<number>(index);
+    expectType<Context>(context);
+  });
+  expectType<Progress>(counts);
+  expectType<Progress>(await consume(ids, (id) => load(id), {}));
+  expectType<Progress>(await consume([load(1)], async (user) => (user.id > 5 ? stop : skip)));
+  await consume(ids, (id) => load(id), {
+    workers: 4,
+    maxQueue: 8,
+    retry: { retries: 2 },
+    timeout: 5,
+    itemTimeout: 50,
+    totalTimeout: 500,
+    rate: new RateLimiter(5),
+    onError: (error, id, index) => {
+      expectType<unknown>(error);
+      expectType<number>(id);
+      expectType<number>(index);
+      return index > 5 ? stop : undefined;
+    },
+    onProgress: (progress) => expectType<Progress>(progress),
+    drain: true,
+    maxAbandoned: 5,
+    yieldAfter: 5,
+    signal,
+    unref: true,
+    label: 'users',
+  });
+  await consume([load(1)], (user) => user, { onError: async (_error, user) => expectType<Promise<User>>(user) });
+  const options: ConsumeOptions = { workers: new Semaphore(4), onError: (_error, item) => expectType<unknown>(item) };
+  expectType<Progress>(await consume(ids, (id) => load(id), options));
+  expectAssignable<ConsumeOptions<number>>({ workers: undefined, maxQueue: undefined, onError: undefined });
+  expectType<never>({} as never as Extract<keyof ConsumeOptions, 'discard' | 'stopOnError'>);
+
+  // @ts-expect-error -- the worker is the second argument
+  consume(ids, 4, (id) => load(id));
+  // @ts-expect-error -- a number cannot be iterated
+  consume(7, (id) => id);
+  // @ts-expect-error -- the worker's parameter is not what the items are
+  consume(ids, (id: string) => id);
+  // @ts-expect-error -- that is `workers`
+  consume(ids, (id) => id, { limit: 4 });
+  // @ts-expect-error -- that is `onError`
+  consume(ids, (id) => id, { stopOnError: false });
+  // @ts-expect-error -- it keeps nothing
+  consume(ids, (id) => id, { discard: false });
+}
+
+export async function groups(): Promise<void> {
+  const options: TaskGroupOptions = { limit: 4, signal, totalTimeout: 5, label: 'page' };
+  const page = await TaskGroup.run(async (group) => {
+    expectType<TaskGroup>(group);
+    const user = group.run(({ signal: own }) => load(1, { signal: own }));
+    expectType<Promise<User>>(user);
+    expectType<Promise<number>>(group.run(() => 7 as number));
+    expectType<Promise<void>>(group.run(async () => {}));
+    expectType<Promise<User>>(group.run(() => thenable));
+    group.run((context) => {
+      expectType<TaskContext>(context);
+      expectAssignable<Context>(context);
+      expectType<1>(context.attempt);
+      expectType<number>(context.index + context.remaining);
+      expectType<AbortSignal>(context.signal);
+    });
+    expectType<Promise<User>>(group.nest((inner) => inner.run(() => user), { limit: 1 }));
+    expectType<Promise<TaskGroup>>(group.nest((inner) => (expectType<TaskGroup>(inner), inner)));
+    expectType<AbortSignal>(group.signal);
+    expectType<number>(group.size);
+    expectType<number | Semaphore>(group.limit);
+    return [await user, 7 as number] as const;
+  }, options);
+  expectType<readonly [User, number]>(page);
+  expectType<Promise<User>>(TaskGroup.run(() => load(1)));
+  expectType<string>(await TaskGroup.run(() => 'x' as string, {}));
+
+  const group = new TaskGroup({ limit: new Semaphore(4), signal: undefined, totalTimeout: undefined });
+  expectType<TaskGroup>(new TaskGroup());
+  expectType<Promise<void>>(group.close());
+  expectType<Promise<void>>(group[Symbol.asyncDispose]());
+  expectAssignable<AsyncDisposable>(group);
+  // What takes a Context takes a TaskContext.
+  expectType<Promise<number>>(group.run((context: Context) => context.attempt));
+
+  // @ts-expect-error -- a task is a function
+  group.run(load(1));
+  // @ts-expect-error -- it gets a context
+  group.run((id: number) => load(id));
+  // @ts-expect-error -- options are the group's
+  group.run(() => load(1), { timeout: 5 });
+  // @ts-expect-error -- what is to be done in it?
+  TaskGroup.run(options);
+  // @ts-expect-error -- no such option
+  new TaskGroup({ concurrency: 4 });
+  // @ts-expect-error -- of the whole group
+  new TaskGroup({ timeout: 5 });
+  // @ts-expect-error -- limits do not change
+  group.limit = 5;
+  // @ts-expect-error -- of a group, not of the class
+  TaskGroup.nest(() => {});
+  expectNotAssignable<TaskGroup>({} as Pick<TaskGroup, keyof TaskGroup>);
+}
+
+export async function streams(): Promise<void> {
+  const users = mapStream(ids, 4, (id) => load(id));
+  expectType<ResultStream<User>>(users);
+  expectAssignable<AsyncIterableIterator<User>>(users);
+  expectAssignable<AsyncDisposable>(users);
+  for await (const user of users) expectType<User>(user);
+  for await (const id of mapStream(stream(), new Semaphore(4), (line) => (line === '' ? skip : line.length)))
+    expectType<number>(id);
+  for await (const name of mapStream([load(1), 7], Infinity, (item) => (typeof item === 'number' ? stop : item.name)))
+    expectType<string>(name);
+  expectType<IteratorResult<User, undefined>>(await users.next());
+  expectType<IteratorResult<User, undefined>>(await users.return());
+  expectType<Promise<void>>(users[Symbol.asyncDispose]());
+  expectType<ResultStream<User>>(users[Symbol.asyncIterator]());
+  const { done, value } = await users.next();
+  if (!done) expectType<User>(value);
+  else expectType<undefined>(value);
+
+  const options: MapStreamOptions = { ordered: false, highWaterMark: 5, retry: 2, rate: 5, stopOnError: false, signal };
+  mapStream(
+    ids,
+    4,
+    (id, index, context) => {
+      expectType<number>(id + index);
+      expectType<Context>(context);
+    },
+    options,
+  );
+  expectType<'discard'>({} as Exclude<keyof MapOptions, keyof MapStreamOptions>);
+  expectType<'ordered' | 'highWaterMark'>({} as Exclude<keyof MapStreamOptions, keyof MapOptions>);
+  // A stream is a source.
+  expectType<string[]>(await mapWithLimit(users, 4, ({ name }) => name));
+
+  // @ts-expect-error -- no limit
+  mapStream(ids, (id) => id);
+  // @ts-expect-error -- its results are what it is for
+  mapStream(ids, 4, (id) => id, { discard: true });
+  // @ts-expect-error -- ordered is yes or no
+  mapStream(ids, 4, (id) => id, { ordered: 'yes' });
+  // @ts-expect-error -- it is no promise
+  mapStream(ids, 4, (id) => id).then(() => {});
+  // @ts-expect-error -- it waits: `for await`
+  for (const _ of users) break;
+}
+
+export async function completions(): Promise<void> {
+  for await (const element of asCompleted([load(1), load(2)])) {
+    expectType<CompletedElement<User>>(element);
+    expectType<number>(element.index);
+    expectType<User>(element.value);
+    // @ts-expect-error -- only with settle: true
+    element.status;
+  }
+  expectType<ResultStream<CompletedElement<User | number>>>(asCompleted([load(1), 7 as number, thenable]));
+  expectType<ResultStream<CompletedElement<User>>>(asCompleted(new Set([load(1)]), { settle: false }));
+  for await (const element of asCompleted(
+    ids.map((id) => load(id)),
+    { settle: true, totalTimeout: 5 },
+  )) {
+    expectType<SettledElement<User>>(element);
+    expectType<number>(element.index);
+    if (element.status === 'fulfilled') expectType<User>(element.value);
+    else expectType<any>(element.reason);
+    // @ts-expect-error -- only one of them has it
+    element.value;
+  }
+  const options: AsCompletedOptions = { settle: ids.length > 5, signal, totalTimeout: 5, label: 'users' };
+  for await (const element of asCompleted([load(1)], options))
+    expectType<CompletedElement<User> | SettledElement<User>>(element);
+
+  // @ts-expect-error -- a promise cannot be iterated
+  asCompleted(load(1));
+  // @ts-expect-error -- what is to come is not taken
+  asCompleted(stream());
+  // @ts-expect-error -- it has no attempts
+  asCompleted([load(1)], { timeout: 5 });
+}
+
+export async function races(): Promise<void> {
+  const options: RaceOptions = { signal, totalTimeout: 5, label: 'mirrors' };
+  // As the built-ins.
+  const given = [load(1), thenable, 7 as number, Promise.resolve('x' as string)] as const;
+  expectType<Awaited<ReturnType<typeof builtInRace>>>(await race(given));
+  expectType<Awaited<ReturnType<typeof builtInAny>>>(await any(given));
+  expectType<Awaited<ReturnType<typeof builtInAll>>>(await all(given));
+  expectType<User | number>(await race([load(1), 7 as number], options));
+  expectType<User | number>(await any([load(1), 7 as number], options));
+  expectType<[User, number, string]>(await all([load(1), 7 as number, Promise.resolve('x' as string)], options));
+  expectType<User>(await race(ids.map((id) => load(id))));
+  expectType<User>(await any(new Set([load(1)])));
+  expectType<User[]>(await all(ids.map((id) => load(id))));
+  expectType<(User | number)[]>(await all(new Set([load(1), 7 as number])));
+  expectType<never>(await race([], options));
+  expectType<never>(await any([]));
+  expectType<[]>(await all([]));
+  expectType<[User, null, undefined]>(await all([load(1), null, undefined]));
+  expectType<[number, string]>(await all([1, 'x']));
+
+  // Functions.
+  expectType<User>(await race([({ signal: own }) => load(1, { signal: own }), () => thenable]));
+  expectType<User | string | null>(
+    await race([(context) => (expectType<Context>(context), 'x' as string), load(1), null]),
+  );
+  expectType<User | number>(await any([() => load(1), async ({ index }) => index]));
+  expectType<[User, number, string]>(await all([() => load(1), (context) => context.index, 'x' as string]));
+  expectType<User[]>(await all(ids.map((id) => (context: Context) => load(id, context))));
+  expectType<User>(
+    await race(
+      ids.map(
+        (id) =>
+          ({ signal: own }: Context) =>
+            load(id, { signal: own }),
+      ),
+    ),
+  );
+  expectType<User | number>(await any(new Set([() => load(1), 7 as number])));
+  expectType<[any, unknown]>(await all([{} as any, {} as unknown]));
+
+  // The type of what it is for says nothing about the functions.
+  const named: [User, number] = await all([({ signal: own }) => load(1, { signal: own }), ({ index }) => index]);
+  const either: User | number = await race([({ signal: own }) => load(1, { signal: own }), ({ index }) => index]);
+  expectType<[User, number]>(named);
+  expectType<User | number>(either);
+
+  expectType<[User, string]>({} as ElementValues<readonly [() => Promise<User>, string]>);
+  expectType<User>({} as ElementValue<() => Promise<User>>);
+  expectType<User>({} as ElementValue<PromiseLike<User>>);
+  expectType<number>({} as ElementValue<(context: Context) => number>);
+  expectType<User | number>({} as ElementValue<Promise<User> | (() => number)>);
+  expectAssignable<RaceElement>(null);
+  expectAssignable<RaceElement>(load);
+
+  // @ts-expect-error -- a promise cannot be iterated
+  race(load(1));
+  // @ts-expect-error -- nor can arguments be
+  any(load(1), load(2));
+  // @ts-expect-error -- what is to come is not taken
+  all(stream());
+  // @ts-expect-error -- no such option
+  race([load(1)], { timeout: 5 });
+  // @ts-expect-error -- there is no third result
+  (await all([load(1), load(2)]))[2];
+  // @ts-expect-error -- a context has no such field
+  race([({ timeout }) => timeout]);
+  // @ts-expect-error -- one that takes something else is not called with it
+  (await all([(id: number) => load(id)]))[0] satisfies User;
+}
+
+function builtInRace() {
+  return Promise.race([load(1), thenable, 7 as number, Promise.resolve('x' as string)]);
+}
+function builtInAny() {
+  return Promise.any([load(1), thenable, 7 as number, Promise.resolve('x' as string)]);
+}
+function builtInAll() {
+  return Promise.all([load(1), thenable, 7 as number, Promise.resolve('x' as string)]);
+}
+
+export async function polls(): Promise<void> {
+  const options: WaitForOptions = {
+    interval: 5,
+    backoff: 'linear',
+    factor: 2,
+    maxDelay: 50,
+    timeout: 500,
+    signal,
+    unref: true,
+    label: 'ready',
+  };
+  expectType<true>(await waitFor(() => ids.length > 5, options));
+  expectType<true>(await waitFor(async () => ids.length > 5));
+  expectType<User>(await waitFor(async ({ attempt }) => (attempt > 5 ? load(1) : undefined)));
+  expectType<User>(await waitFor(() => ids.length > 5 && load(1)));
+  expectType<string>(await waitFor((context) => (expectType<Context>(context), 'x' as string | null)));
+  expectType<number>(await waitFor(() => ids.length));
+  expectType<unknown>(await waitFor((): unknown => ids[0]));
+  expectType<any>(await waitFor((): any => ids[0]));
+  expectType<User>({} as Truthy<Promise<User | null> | '' | 0 | 0n | false | undefined>);
+  // A forgotten `return` waits for ever.
+  expectType<never>(await waitFor(() => {}));
+
+  // @ts-expect-error -- a promise is asked only once
+  waitFor(load(1));
+  // @ts-expect-error -- it gets a context
+  waitFor((id: number) => load(id));
+  // @ts-expect-error -- options have names
+  waitFor(() => true, 100);
+  // @ts-expect-error -- the wait is `interval`
+  waitFor(() => true, { delay: 100 });
+  // @ts-expect-error -- polls do not flee from each other
+  waitFor(() => true, { jitter: 'full' });
+  // @ts-expect-error -- nor so
+  waitFor(() => true, { backoff: 'decorrelated' });
+}
+
+export async function resources(): Promise<void> {
+  const options: ResourceOptions = { signal, timeout: 5, label: 'user' };
+  expectType<string>(
+    await withResource(
+      (context) => load(1, context),
+      (user, outcome) => {
+        expectType<User>(user);
+        expectType<PromiseSettledResult<unknown>>(outcome);
+        if (outcome.status === 'rejected') expectType<any>(outcome.reason);
+        else expectType<unknown>(outcome.value);
+      },
+      async (user, context) => {
+        expectType<User>(user);
+        expectType<Context>(context);
+        return user.name;
+      },
+      options,
+    ),
+  );
+  expectType<number>(
+    await withResource(
+      () => 7 as number,
+      () => {},
+      (seven) => seven,
+    ),
+  );
+  expectType<User>(
+    await withResource(
+      () => thenable,
+      async () => {},
+      (user) => Promise.resolve(user),
+      {},
+    ),
+  );
+
+  const get = () => load(1);
+  const free = () => {};
+  const ofId = (id: number) => id;
+  // @ts-expect-error -- used by whom?
+  withResource(get, free);
+  // @ts-expect-error -- acquired by a function
+  withResource(load(1), free, free);
+  // @ts-expect-error -- not what was acquired
+  withResource(get, ofId, free);
+  // @ts-expect-error -- not what was acquired
+  withResource(get, free, ofId);
+  // @ts-expect-error -- no such option
+  withResource(get, free, free, { totalTimeout: 5 });
+}
+
 expectType<typeof mapWithLimit>(sluice.mapWithLimit);
 expectType<typeof skip>(sluice.skip);
-// @ts-expect-error -- not in this version
-sluice.race;
+// @ts-expect-error -- nothing of this name
+sluice.pool;
 // @ts-expect-error -- internals are not for others
 import('sluice/lib/binding.js');

@@ -1,21 +1,42 @@
 // The same names, as an ES module: by name, as the default, and as a namespace.
 
 import sluice, {
+  Mutex,
   PermanentError,
+  Queue,
+  RateLimiter,
+  Semaphore,
+  SluiceError,
+  TaskGroup,
   TimeoutError,
+  all,
   allSettled,
+  any,
+  asCompleted,
+  consume,
   execute,
   mapSettled,
+  mapStream,
   mapWithLimit,
+  race,
   retry,
   skip,
   sleep,
   stop,
+  waitFor,
+  withResource,
   withTimeout,
 } from 'sluice';
 import * as namespace from 'sluice';
 import type {
+  AcquireTokensOptions,
+  AsCompletedOptions,
+  CloseQueueOptions,
+  CompletedElement,
+  ConsumeOptions,
   Context,
+  ElementValue,
+  ElementValues,
   ErrorClass,
   ExecuteFailure,
   ExecuteResult,
@@ -23,14 +44,31 @@ import type {
   Kept,
   MapOptions,
   MapSettledOptions,
+  MapStreamOptions,
+  Permit,
   Progress,
+  QueueOptions,
+  RaceElement,
+  RaceOptions,
+  RateChange,
+  RateLimiterOptions,
   RateOptions,
+  ResourceOptions,
+  ResultStream,
   RetryContext,
   RetryOptions,
   RetryPolicy,
+  SemaphoreOptions,
+  SettledElement,
   SettledOptions,
   SleepOptions,
+  TaskContext,
+  TaskGroupOptions,
   TimeoutOptions,
+  Truthy,
+  UseOptions,
+  WaitForOptions,
+  WaitOptions,
 } from 'sluice';
 
 const rate: RateOptions = { max: 5 };
@@ -62,6 +100,46 @@ const again: RetryOptions = {
 };
 const result: ExecuteResult<number> = await execute(() => outcomes.length, again);
 const ended: ExecuteSuccess<number> | ExecuteFailure = await sluice.execute(async () => 1);
+
+// What coordinates, under each name too.
+const semaphore: Semaphore = new sluice.Semaphore(2, { maxWaiting: 5 } satisfies SemaphoreOptions);
+const mutex: Semaphore = new namespace.Mutex();
+const limiter = new sluice.RateLimiter({ ...rate, maxWaiting: 5 } satisfies RateLimiterOptions);
+limiter.reconfigure({ burst: 5 } satisfies RateChange);
+const waited: number = await limiter.acquire({ unref: true } satisfies AcquireTokensOptions);
+const permit: Permit = await semaphore.acquire({ timeout: waited } satisfies WaitOptions);
+permit.release();
+const used: number = await semaphore.use(({ weight }) => weight, { weight: 2 } satisfies UseOptions);
+const queue = new namespace.Queue<number>({ maxSize: used } satisfies QueueOptions);
+queue.close({ discard: true } satisfies CloseQueueOptions);
+const counts: Progress = await sluice.consume(queue, String, { workers: semaphore } satisfies ConsumeOptions<number>);
+const stream: ResultStream<string> = namespace.mapStream([counts.done], mutex, String, {} satisfies MapStreamOptions);
+for await (const { index, value } of asCompleted(['a', stream.next().then(String)])) {
+  const element: CompletedElement<string> = { index, value };
+  void element;
+}
+const each: AsCompletedOptions & { settle: true } = { settle: true };
+for await (const element of sluice.asCompleted([1], each)) void (element satisfies SettledElement<number>);
+const bounds: TaskGroupOptions & RaceOptions & ResourceOptions = { label: 'all' };
+const indexes: number = await TaskGroup.run((group) => group.run(({ index }: TaskContext) => index), bounds);
+const elements = [() => indexes, 'a', null] as const satisfies readonly RaceElement[];
+const tuple: ElementValues<typeof elements> = await all(elements, bounds);
+const first: ElementValue<(typeof elements)[number]> = await race(elements, bounds);
+const best: string | number | null = await sluice.any(elements);
+const yes: Truthy<string | null> = await waitFor(() => tuple[1], { interval: 5 } satisfies WaitForOptions);
+const length: number = await withResource(
+  () => yes,
+  () => {},
+  (text) => text.length,
+  bounds,
+);
+export { best, first, length };
+
+const coordinating: [typeof Mutex, typeof RateLimiter, typeof Queue] = [sluice.Mutex, namespace.RateLimiter, Queue];
+const structured: [typeof TaskGroup, typeof race] = [sluice.TaskGroup, namespace.race];
+const combined: [typeof any, typeof consume, typeof mapStream] = [namespace.any, consume, sluice.mapStream];
+const states: (typeof SluiceError)[] = [SluiceError, sluice.SluiceError, namespace.SluiceError];
+export { combined, coordinating, states, structured };
 
 const classes: (typeof TimeoutError)[] = [sluice.TimeoutError, namespace.TimeoutError];
 const others: (typeof PermanentError)[] = [sluice.PermanentError, namespace.PermanentError];

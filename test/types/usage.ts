@@ -1,20 +1,41 @@
 // What a service writes, as CommonJS, with everything there is: it must type-check. (The exact types: index.test-d.ts.)
 
 import {
+  Mutex,
   PermanentError,
+  Queue,
+  RateLimiter,
+  Semaphore,
+  SluiceError,
+  TaskGroup,
   TimeoutError,
+  all,
   allSettled,
+  any,
+  asCompleted,
+  consume,
   execute,
   mapSettled,
+  mapStream,
   mapWithLimit,
+  race,
   retry,
   skip,
   sleep,
   stop,
+  waitFor,
+  withResource,
   withTimeout,
 } from 'sluice';
 import type {
+  AcquireTokensOptions,
+  AsCompletedOptions,
+  CloseQueueOptions,
+  CompletedElement,
+  ConsumeOptions,
   Context,
+  ElementValue,
+  ElementValues,
   ErrorClass,
   ExecuteFailure,
   ExecuteResult,
@@ -22,14 +43,31 @@ import type {
   Kept,
   MapOptions,
   MapSettledOptions,
+  MapStreamOptions,
+  Permit,
   Progress,
+  QueueOptions,
+  RaceElement,
+  RaceOptions,
+  RateChange,
+  RateLimiterOptions,
   RateOptions,
+  ResourceOptions,
+  ResultStream,
   RetryContext,
   RetryOptions,
   RetryPolicy,
+  SemaphoreOptions,
+  SettledElement,
   SettledOptions,
   SleepOptions,
+  TaskContext,
+  TaskGroupOptions,
   TimeoutOptions,
+  Truthy,
+  UseOptions,
+  WaitForOptions,
+  WaitOptions,
 } from 'sluice';
 
 interface Order {
@@ -200,6 +238,214 @@ export function spoken(result: ExecuteResult<Order>): string {
   return result.success ? success(result) : failure(result);
 }
 
+// What all of them share
+
+const waiting: SemaphoreOptions = { maxWaiting: 1_000 };
+const connections = new Semaphore(20, waiting);
+const tokens: RateLimiterOptions = { ...rate, maxWaiting: Infinity };
+const backend = new RateLimiter(tokens);
+const login = new Mutex({ maxWaiting: undefined });
+const politely: WaitOptions = { timeout: 500, signal: AbortSignal.timeout(5_000) };
+
+export async function heavyReport(id: number): Promise<Order> {
+  const heavy: UseOptions = { ...politely, weight: 5 };
+  await login.runExclusive(async () => save(none), politely);
+  if (login.isLocked) await backend.acquire(3, { unref: true, ...politely } satisfies AcquireTokensOptions);
+  const waited: number = await backend.acquire({ timeout: 5 });
+  log(`waited ${waited} ms, ${backend.available} left, ${backend.waiting} wait`);
+  if (!backend.tryAcquire()) backend.penalize(100);
+  return connections.use((permit) => get(`/reports/${id}?weight=${permit.weight}`, politelySignalled()), heavy);
+}
+
+function politelySignalled(): { signal: AbortSignal } {
+  return { signal: AbortSignal.timeout(5_000) };
+}
+
+/** By hand, in the three ways there are. */
+export async function permits(): Promise<void> {
+  const permit: Permit = await connections.acquire(2, politely);
+  try {
+    await save(none);
+  } finally {
+    permit.release();
+  }
+  connections.tryAcquire()?.release();
+  using scoped = await connections.acquire({ signal: politelySignalled().signal });
+  log(`${scoped.weight} of ${connections.permits}, ${connections.available} free`, { isReleased: scoped.isReleased });
+}
+
+/** A configuration has changed. */
+export function retune(size: number, change: RateChange): void {
+  connections.resize(size);
+  backend.reconfigure(change);
+}
+
+export function shutDown(): void {
+  for (const gate of [connections, login, backend]) if (gate.waiting > 0) gate.close();
+}
+
+export async function underOneLimit({ ids, signal }: Request): Promise<number> {
+  const shared: MapOptions = { rate: backend, signal };
+  const found: Order[] = await mapWithLimit(ids, connections, load, { ...shared, discard: false });
+  const outcomes = await mapSettled(ids, connections, load, { rate: backend, signal });
+  return found.length + outcomes.length;
+}
+
+export async function pipeline(signal: AbortSignal): Promise<void> {
+  const room: QueueOptions = { maxSize: 100 };
+  const queue = new Queue<Order>(room);
+  const work = async () => {
+    for await (const one of queue) {
+      await save(one);
+      queue.taskDone();
+    }
+  };
+  const workers = [work(), work()];
+  for await (const row of rows()) {
+    if (!queue.tryPut(row)) await queue.put(row, { signal, timeout: 30_000 });
+  }
+  await queue.join({ signal });
+  const ended: CloseQueueOptions = { discard: signal.aborted };
+  queue.close(ended);
+  await Promise.all(workers);
+  log(`${queue.size} of ${queue.maxSize} left, closed: ${queue.isClosed}`);
+}
+
+export async function oneOf(queue: Queue<Order>): Promise<Order> {
+  return queue.tryGet() ?? queue.get(politely);
+}
+
+// Streams
+
+export async function exportAll(signal: AbortSignal): Promise<void> {
+  const options: MapStreamOptions = { ordered: false, highWaterMark: 32, retry: policy, rate: backend, signal };
+  const priced: ResultStream<Order> = mapStream(rows(), connections, (row) => (row.total > 0 ? row : skip), options);
+  for await (const { id, total } of priced) {
+    log(`${id}: ${total}`);
+    if (total > 1_000_000) break;
+  }
+  await using kept = mapStream([1, 2, 3], 2, load);
+  const first = await kept.next();
+  if (!first.done) await save(first.value);
+}
+
+export async function asTheyCome({ ids, signal }: Request): Promise<Order[]> {
+  const patience: AsCompletedOptions = { signal, totalTimeout: 5_000, label: 'orders' };
+  const found: Order[] = [];
+  const note = ({ index, value }: CompletedElement<Order>) => (found[index] = value);
+  for await (const element of asCompleted(
+    ids.map((id) => fetchOrder(id)),
+    { ...patience, settle: false },
+  ))
+    note(element);
+  for await (const element of asCompleted(
+    ids.map((id) => fetchOrder(id)),
+    { ...patience, settle: true },
+  ))
+    tell(element);
+  return found;
+}
+
+function tell(element: SettledElement<Order>): void {
+  log(`${element.index}`, element.status === 'fulfilled' ? element.value : element.reason);
+}
+
+export async function drainTable(signal: AbortSignal): Promise<Progress> {
+  const lost: unknown[] = [];
+  const options: ConsumeOptions<Order> = {
+    workers: connections,
+    maxQueue: 64,
+    retry: policy,
+    timeout: 2_000,
+    itemTimeout: 10_000,
+    totalTimeout: 3_600_000,
+    rate: backend,
+    onError: (error, { id }, index) => {
+      lost.push({ error, id, index });
+      return lost.length > 100 ? stop : undefined;
+    },
+    onProgress: report,
+    drain: true,
+    maxAbandoned: 8,
+    yieldAfter: 5,
+    signal,
+    unref: false,
+    label: 'table',
+  };
+  const byName: ConsumeOptions = { workers: 2, onError: async (error) => log('lost', error) };
+  await consume(['a', 'b'], (name) => log(name), byName);
+  return consume(rows(), async (row, _index, ctx) => save(await get(`/${row.id}`, ctx)), options);
+}
+
+// Structured concurrency
+
+async function fetchOrder(id: number, { signal }: { signal: AbortSignal } = politelySignalled()): Promise<Order> {
+  return get(`/orders/${id}`, { signal });
+}
+
+export async function together(ids: readonly number[], signal: AbortSignal): Promise<Order[]> {
+  const bounds: TaskGroupOptions = { limit: connections, signal, totalTimeout: 5_000, label: 'together' };
+  return TaskGroup.run(async (group) => {
+    const named = async (ctx: TaskContext) => {
+      log(`task ${ctx.index} of ${group.size}, attempt ${ctx.attempt}, ${ctx.remaining} ms left`);
+      return fetchOrder(ctx.index, ctx);
+    };
+    group.run(named);
+    const inner = group.nest((child) => Promise.all(ids.map((id) => child.run((ctx) => fetchOrder(id, ctx)))), {
+      limit: 2,
+    });
+    group.signal.throwIfAborted();
+    return typeof group.limit === 'number' ? [] : inner;
+  }, bounds);
+}
+
+export async function untilClosed(ids: readonly number[]): Promise<void> {
+  await using group = new TaskGroup({ limit: 4 });
+  for (const id of ids) void group.run((ctx) => fetchOrder(id, ctx));
+  await group.close();
+}
+
+export async function nearest(id: number, signal: AbortSignal): Promise<Order> {
+  const bounds: RaceOptions = { signal, totalTimeout: 1_000, label: 'nearest' };
+  const mirrors = ['eu', 'us'].map((region) => (ctx: Context) => get(`/${region}/${id}`, ctx));
+  const elements: RaceElement[] = [...mirrors, fetchOrder(id), none, null];
+  const anything: unknown = await race(elements, bounds);
+  const pair: ElementValues<[Promise<Order>, (ctx: Context) => number]> = await all(
+    [fetchOrder(id), ({ index }) => index],
+    bounds,
+  );
+  const either: ElementValue<Promise<Order> | (() => null)> = await race([fetchOrder(id), () => null], bounds);
+  log(`${pair[1]}`, either ?? anything);
+  return any(mirrors, bounds);
+}
+
+export async function ready(id: number, signal: AbortSignal): Promise<Truthy<Order | null>> {
+  const patience: WaitForOptions = {
+    interval: 100,
+    backoff: 'exponential',
+    factor: 1.5,
+    maxDelay: 5_000,
+    timeout: 60_000,
+    signal,
+    unref: true,
+    label: `order ${id}`,
+  };
+  return waitFor(async (ctx) => (ctx.attempt > 1 ? fetchOrder(id, ctx) : null), patience);
+}
+
+declare function begin(ctx: Context): Promise<{ end(how: 'commit' | 'rollback'): Promise<void> }>;
+
+export async function inTransaction(ids: readonly number[], signal: AbortSignal): Promise<number> {
+  const bounds: ResourceOptions = { timeout: 5_000, signal, label: 'transaction' };
+  const end = { fulfilled: 'commit', rejected: 'rollback' } as const;
+  return withResource(
+    begin,
+    (transaction, { status }) => transaction.end(end[status]),
+    async (_transaction, ctx) => mapWithLimit(ids, 2, (id) => fetchOrder(id, ctx), { discard: true }),
+    bounds,
+  );
+}
+
 // And the rest
 
 export async function page(id: number, signal: AbortSignal): Promise<string> {
@@ -212,6 +458,7 @@ export async function page(id: number, signal: AbortSignal): Promise<string> {
 
 export function why(error: unknown): string {
   if (error instanceof PermanentError) return `${error.code}: ${error.message} (${String(error.cause)})`;
+  if (error instanceof SluiceError) return spelled(error);
   if (!(error instanceof TimeoutError)) return String(error);
   const { code, scope, timeout, elapsed, loopBlocked, index, attempt, label, cause } = error;
   if (loopBlocked > 0) return `${label ?? 'it'}: busy for ${loopBlocked} of ${elapsed} ms`;
@@ -222,5 +469,19 @@ export function why(error: unknown): string {
       return `item ${index} took more than ${timeout} ms, the last failure: ${String(cause)}`;
     case 'total':
       return `more than ${timeout} ms`;
+    case 'wait':
+      return `waited for ${elapsed} ms, and had ${timeout}`;
+  }
+}
+
+function spelled({ code, message }: SluiceError): string {
+  switch (code) {
+    case 'ERR_SLUICE_FULL':
+      return 'try again later';
+    case 'ERR_SLUICE_CLOSED':
+      return 'on the way down';
+    case 'ERR_SLUICE_RELEASED':
+    case 'ERR_SLUICE_TASK_DONE':
+      return `a mistake of ours: ${message}`;
   }
 }

@@ -44,17 +44,17 @@ module.exports = ({ sluice, twin, ...rivals }) => {
           ),
         ),
         dropped(
-          contestant('sluice', ['sluice'], (tasks) =>
+          contestant('sluice', ['sluice.TaskGroup'], (tasks) =>
             sluice.TaskGroup.run(async (group) => {
               for (const task of tasks) group.run(task);
             }),
           ),
         ),
-        contestant('sluice, collected', ['sluice'], (tasks) =>
+        contestant('sluice, collected', ['sluice.TaskGroup'], (tasks) =>
           sluice.TaskGroup.run((group) => Promise.all(tasks.map((task) => group.run(task)))),
         ),
         dropped(
-          contestant('sluice, limit 16', ['sluice'], (tasks) =>
+          contestant('sluice, limit 16', ['sluice.TaskGroup'], (tasks) =>
             sluice.TaskGroup.run(
               async (group) => {
                 for (const task of tasks) group.run(task);

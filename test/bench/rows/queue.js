@@ -34,7 +34,7 @@ function libraries({ sluice, twin, ...rivals }) {
       },
     },
     sluice: {
-      needs: ['sluice'],
+      needs: ['sluice.Queue'],
       async filled(n) {
         const queue = new sluice.Queue();
         for (let i = 0; i < n; i++) queue.put(i);
@@ -57,7 +57,7 @@ function libraries({ sluice, twin, ...rivals }) {
       },
     },
     'sluice, for await': {
-      needs: ['sluice'],
+      needs: ['sluice.Queue'],
       async filled(n) {
         const queue = new sluice.Queue();
         for (let i = 0; i < n; i++) queue.put(i);
@@ -82,7 +82,7 @@ function libraries({ sluice, twin, ...rivals }) {
       },
     },
     'sluice, tryPut and tryGet': {
-      needs: ['sluice'],
+      needs: ['sluice.Queue'],
       async filled(n) {
         const queue = new sluice.Queue();
         for (let i = 0; i < n; i++) queue.tryPut(i);
@@ -93,7 +93,7 @@ function libraries({ sluice, twin, ...rivals }) {
       },
     },
     'sluice, maxSize 1': {
-      needs: ['sluice'],
+      needs: ['sluice.Queue'],
       async lockstep(n) {
         const queue = new sluice.Queue({ maxSize: 1 });
         let sum = 0;
@@ -108,7 +108,7 @@ function libraries({ sluice, twin, ...rivals }) {
       },
     },
     'sluice, consume': {
-      needs: ['sluice'],
+      needs: ['sluice.Queue', 'sluice.consume'],
       async filled(n) {
         const queue = new sluice.Queue();
         for (let i = 0; i < n; i++) queue.put(i);
@@ -224,7 +224,7 @@ function lengths({ sluice, twin, ...rivals }) {
   const contestants = [
     [
       'sluice',
-      ['sluice'],
+      ['sluice.Queue'],
       async (n) => {
         const queue = new sluice.Queue();
         for (let i = 0; i < n; i++) queue.put(i);
@@ -253,7 +253,7 @@ function lengths({ sluice, twin, ...rivals }) {
     title: 'queue, all put, then all got, 10k and 1M, per entry',
     unit: 'ns',
     rounds: 3,
-    anchor: 'fastq, 10k',
+    anchor: 'fastq, 1M',
     targets: [{ of: 'sluice, 1M', against: 'sluice, 10k', most: 1.5 }],
     beside: ['twin', 'fastq'].map((name) => ({ of: `${name}, 1M`, against: `${name}, 10k` })),
     contestants,

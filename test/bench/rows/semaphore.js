@@ -40,7 +40,7 @@ function uncontended({ sluice, twin, ...rivals }) {
         }
         return count;
       }),
-      contestant('sluice', ['sluice'], async (n) => {
+      contestant('sluice', ['sluice.Semaphore'], async (n) => {
         const semaphore = new sluice.Semaphore(few);
         let count = 0;
         for (; count < n; count++) {
@@ -49,7 +49,7 @@ function uncontended({ sluice, twin, ...rivals }) {
         }
         return count;
       }),
-      contestant('sluice, tryAcquire', ['sluice'], async (n) => {
+      contestant('sluice, tryAcquire', ['sluice.Semaphore'], async (n) => {
         const semaphore = new sluice.Semaphore(few);
         let count = 0;
         for (; count < n; count++) {
@@ -58,13 +58,13 @@ function uncontended({ sluice, twin, ...rivals }) {
         }
         return count;
       }),
-      contestant('sluice, use', ['sluice'], async (n) => {
+      contestant('sluice, use', ['sluice.Semaphore'], async (n) => {
         const semaphore = new sluice.Semaphore(few);
         let count = 0;
         while (count < n) count += await semaphore.use(work);
         return count;
       }),
-      contestant('sluice, Mutex', ['sluice'], async (n) => {
+      contestant('sluice, Mutex', ['sluice.Mutex'], async (n) => {
         const mutex = new sluice.Mutex();
         let count = 0;
         while (count < n) count += await mutex.runExclusive(work);
@@ -162,7 +162,7 @@ function contended({ sluice, twin, ...rivals }) {
           }
         };
       }),
-      contestant('sluice', ['sluice'], (share) => {
+      contestant('sluice', ['sluice.Semaphore'], (share) => {
         const semaphore = new sluice.Semaphore(few);
         return async () => {
           while (share.left-- > 0) {
@@ -174,7 +174,7 @@ function contended({ sluice, twin, ...rivals }) {
           }
         };
       }),
-      contestant('sluice, use', ['sluice'], (share) => {
+      contestant('sluice, use', ['sluice.Semaphore'], (share) => {
         const semaphore = new sluice.Semaphore(few);
         const work = async () => {
           enter();
@@ -229,106 +229,112 @@ function contended({ sluice, twin, ...rivals }) {
 }
 
 // A line of n behind the one permit. Each waiter lets the next one in; the last one's promise is the sample's end.
-function lines({ sluice, twin, ...rivals }) {
-  const libraries = [
-    [
-      'sluice',
-      ['sluice'],
-      async (n) => {
-        const semaphore = new sluice.Semaphore(1);
-        const held = await semaphore.acquire();
-        const pass = async () => (await semaphore.acquire()).release();
-        for (let i = 1; i < n; i++) pass();
-        const last = pass();
-        held.release();
-        await last;
-      },
-    ],
-    [
-      'twin',
-      [],
-      async (n) => {
-        const semaphore = new twin.Semaphore(1);
-        const held = await semaphore.acquire();
-        const pass = async () => (await semaphore.acquire()).release();
-        for (let i = 1; i < n; i++) pass();
-        const last = pass();
-        held.release();
-        await last;
-      },
-    ],
-    [
-      'async-sema',
-      ['async-sema'],
-      async (n) => {
-        const semaphore = new rivals['async-sema'].Sema(1);
-        await semaphore.acquire();
-        const pass = async () => {
-          await semaphore.acquire();
-          semaphore.release();
-        };
-        for (let i = 1; i < n; i++) pass();
-        const last = pass();
-        semaphore.release();
-        await last;
-      },
-    ],
-    [
-      'async-mutex',
-      ['async-mutex'],
-      async (n) => {
-        const semaphore = new rivals['async-mutex'].Semaphore(1);
-        const [, release] = await semaphore.acquire();
-        const pass = async () => {
-          const [, leave] = await semaphore.acquire();
-          leave();
-        };
-        for (let i = 1; i < n; i++) pass();
-        const last = pass();
-        release();
-        await last;
-      },
-      4e4,
-    ],
-    [
-      'cockatiel',
-      ['cockatiel'],
-      async (n) => {
-        const bulkhead = rivals.cockatiel.bulkhead(1, Infinity);
-        let release;
-        bulkhead.execute(() => new Promise((resolve) => (release = resolve)));
-        const nothing = async () => {};
-        for (let i = 1; i < n; i++) bulkhead.execute(nothing);
-        const last = bulkhead.execute(nothing);
-        release();
-        await last;
-      },
-      4e4,
-    ],
-  ];
-  const [short, size] = [1e4, (n) => `${n / 1e3}k`];
-  const long = 16e4;
-  return {
-    name: 'waiters',
-    title: 'semaphore, a line of waiters behind one permit, let in one by one, per waiter',
+const libraries = ({ sluice, twin, ...rivals }) => [
+  {
+    name: 'async-sema',
+    needs: ['async-sema'],
+    async run(n) {
+      const semaphore = new rivals['async-sema'].Sema(1);
+      const leave = () => semaphore.release();
+      await semaphore.acquire();
+      for (let i = 1; i < n; i++) semaphore.acquire().then(leave);
+      const last = semaphore.acquire().then(leave);
+      semaphore.release();
+      await last;
+    },
+  },
+  {
+    name: 'twin',
+    needs: [],
+    async run(n) {
+      const semaphore = new twin.Semaphore(1);
+      const leave = (permit) => permit.release();
+      const held = await semaphore.acquire();
+      for (let i = 1; i < n; i++) semaphore.acquire().then(leave);
+      const last = semaphore.acquire().then(leave);
+      held.release();
+      await last;
+    },
+  },
+  {
+    name: 'sluice',
+    needs: ['sluice.Semaphore'],
+    async run(n) {
+      const semaphore = new sluice.Semaphore(1);
+      const leave = (permit) => permit.release();
+      const held = await semaphore.acquire();
+      for (let i = 1; i < n; i++) semaphore.acquire().then(leave);
+      const last = semaphore.acquire().then(leave);
+      held.release();
+      await last;
+    },
+  },
+  {
+    name: 'async-mutex',
+    needs: ['async-mutex'],
+    isQuadratic: true,
+    async run(n) {
+      const semaphore = new rivals['async-mutex'].Semaphore(1);
+      const leave = ([, release]) => release();
+      const held = await semaphore.acquire();
+      for (let i = 1; i < n; i++) semaphore.acquire().then(leave);
+      const last = semaphore.acquire().then(leave);
+      leave(held);
+      await last;
+    },
+  },
+  {
+    name: 'cockatiel',
+    needs: ['cockatiel'],
+    isQuadratic: true,
+    async run(n) {
+      const bulkhead = rivals.cockatiel.bulkhead(1, Infinity);
+      const nothing = async () => {};
+      let leave;
+      bulkhead.execute(() => new Promise((resolve) => (leave = resolve)));
+      for (let i = 1; i < n; i++) bulkhead.execute(nothing);
+      const last = bulkhead.execute(nothing);
+      leave();
+      await last;
+    },
+  },
+];
+
+function lines(rivals) {
+  const size = (n) => `${n / 1e3}k`;
+  const [short, middle, long] = [1e4, 4e4, 16e4];
+  const all = libraries(rivals).map((library) => ({ ...library, most: library.isQuadratic ? middle : long }));
+  const row = (libraries) => ({
     unit: 'ns',
     rounds: 3,
-    anchor: 'async-sema, 10k',
-    targets: [{ of: 'sluice, 160k', against: 'sluice, 10k', most: 1.5 }],
-    beside: libraries.slice(1).map(([name, , , n = long]) => ({
-      of: `${name}, ${size(n)}`,
-      against: `${name}, ${size(short)}`,
-    })),
-    contestants: libraries.flatMap(([name, needs, run, n = long]) => [
-      { name: `${name}, ${size(short)}`, needs, run, n: short, reps: 8 },
-      { name: `${name}, ${size(n)}`, needs, run, n },
+    anchor: `async-sema, ${size(long)}`,
+    beside: libraries.map(({ name, most }) => ({ of: `${name}, ${size(most)}`, against: `${name}, ${size(short)}` })),
+    contestants: libraries.flatMap(({ name, needs, run, most }) => [
+      { name: `${name}, ${size(short)}`, needs, run, n: short, reps: long / short },
+      { name: `${name}, ${size(most)}`, needs, run, n: most },
     ]),
-  };
+  });
+  return [
+    {
+      ...row(all),
+      name: 'waiters',
+      title: 'semaphore, a line of waiters behind one permit, let in one by one, per waiter',
+      note: 'what grows with the length here is V8: it copies what waits as it ages; see the next row',
+    },
+    {
+      ...row(all.filter(({ isQuadratic }) => !isQuadratic)),
+      name: 'waiters-young',
+      title: 'the same with a young generation that holds them all, so that V8 copies none',
+      flags: ['--min-semi-space-size=128', '--max-semi-space-size=128'],
+      targets: [{ of: `sluice, ${size(long)}`, against: `sluice, ${size(short)}`, most: 1.25 }],
+    },
+  ];
 }
 
 function weights({ sluice, twin, ...rivals }) {
   const ms = 600_000;
   const noPermit = () => new Promise(() => {});
+  let kept; // whatever is looked at must not be garbage
   /** `open()` makes a semaphore whose permits are all out, and returns the function that waits for one. */
   const contestant = (name, needs, open) => ({
     name,
@@ -336,11 +342,13 @@ function weights({ sluice, twin, ...rivals }) {
     sample: heldBy(async (n, look) => {
       const wait = await open();
       const waiting = new Array(n).fill(null);
+      kept = { wait, waiting };
       look();
       for (let i = 0; i < n; i++) waiting[i] = wait();
       await new Promise(setImmediate);
       look();
-      assert.strictEqual(waiting.length, n);
+      assert.strictEqual(kept.waiting.length, n);
+      kept = undefined;
     }),
   });
   return {
@@ -366,17 +374,17 @@ function weights({ sluice, twin, ...rivals }) {
         await semaphore.acquire();
         return () => semaphore.acquire();
       }),
-      contestant('sluice', ['sluice'], async () => {
+      contestant('sluice', ['sluice.Semaphore'], async () => {
         const semaphore = new sluice.Semaphore(1);
         await semaphore.acquire();
         return () => semaphore.acquire();
       }),
-      contestant('sluice, with timeout', ['sluice'], async () => {
+      contestant('sluice, with timeout', ['sluice.Semaphore'], async () => {
         const semaphore = new sluice.Semaphore(1);
         await semaphore.acquire();
         return () => semaphore.acquire({ timeout: ms });
       }),
-      contestant('sluice, with timeout and signal', ['sluice'], async () => {
+      contestant('sluice, with timeout and signal', ['sluice.Semaphore'], async () => {
         const semaphore = new sluice.Semaphore(1);
         await semaphore.acquire();
         const { signal } = new AbortController();
@@ -406,4 +414,4 @@ function weights({ sluice, twin, ...rivals }) {
   };
 }
 
-module.exports = (rivals) => [uncontended(rivals), contended(rivals), lines(rivals), weights(rivals)];
+module.exports = (rivals) => [uncontended(rivals), contended(rivals), ...lines(rivals), weights(rivals)];

@@ -24,7 +24,7 @@ function parts(n) {
 }
 
 module.exports = ({ sluice, ...rivals }) => {
-  const contestant = (name, map, { needs = ['sluice'], n } = {}) => ({
+  const contestant = (name, needs, map, n) => ({
     name,
     needs,
     n,
@@ -45,32 +45,33 @@ module.exports = ({ sluice, ...rivals }) => {
       anchor: 'sluice, limit 16',
       note: `the rate is never reached; ${calls} calls: each has its part of the items`,
       contestants: [
-        contestant('sluice, limit 16', (n) => sluice.mapWithLimit(upTo(n), limit, increment)),
-        contestant('sluice, Semaphore(16)', (n) =>
+        contestant('sluice, limit 16', ['sluice'], (n) => sluice.mapWithLimit(upTo(n), limit, increment)),
+        contestant('sluice, Semaphore(16)', ['sluice.RateLimiter'], (n) =>
           sluice.mapWithLimit(upTo(n), new sluice.Semaphore(limit), increment),
         ),
-        contestant(`sluice, Semaphore(16), ${calls} calls`, (n) => {
+        contestant(`sluice, Semaphore(16), ${calls} calls`, ['sluice.RateLimiter'], (n) => {
           const semaphore = new sluice.Semaphore(limit);
           return Promise.all(parts(n).map((items) => sluice.mapWithLimit(items, semaphore, increment)));
         }),
-        contestant('sluice, rate of its own', (n) =>
+        contestant('sluice, rate of its own', ['sluice'], (n) =>
           sluice.mapWithLimit(upTo(n), limit, increment, { rate: { max: plenty, burst: plenty } }),
         ),
-        contestant('sluice, RateLimiter', (n) => {
+        contestant('sluice, RateLimiter', ['sluice.RateLimiter'], (n) => {
           const rate = new sluice.RateLimiter({ max: plenty, burst: plenty });
           return sluice.mapWithLimit(upTo(n), limit, increment, { rate });
         }),
-        contestant(`sluice, RateLimiter, ${calls} calls`, (n) => {
+        contestant(`sluice, RateLimiter, ${calls} calls`, ['sluice.RateLimiter'], (n) => {
           const rate = new sluice.RateLimiter({ max: plenty, burst: plenty });
           return Promise.all(parts(n).map((items) => sluice.mapWithLimit(items, limit, increment, { rate })));
         }),
         contestant(
           `p-limit, ${calls} calls`,
+          ['p-limit'],
           (n) => {
             const shared = rivals['p-limit'](limit);
             return Promise.all(parts(n).map((items) => shared.map(items, increment)));
           },
-          { needs: ['p-limit'], n: 1e5 },
+          1e5,
         ),
       ],
     },

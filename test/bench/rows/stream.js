@@ -41,12 +41,12 @@ module.exports = ({ sluice, twin }) => {
           for await (const value of twin.mapStream(upTo(n), limit, increment)) sum += value;
           return sum;
         }),
-        contestant('sluice', ['sluice'], async (n) => {
+        contestant('sluice', ['sluice.mapStream'], async (n) => {
           let sum = 0;
           for await (const value of sluice.mapStream(upTo(n), limit, increment)) sum += value;
           return sum;
         }),
-        contestant('sluice, not ordered', ['sluice'], async (n) => {
+        contestant('sluice, not ordered', ['sluice.mapStream'], async (n) => {
           let sum = 0;
           for await (const value of sluice.mapStream(upTo(n), limit, increment, { ordered: false })) sum += value;
           return sum;

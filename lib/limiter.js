@@ -1,0 +1,268 @@
+'use strict';
+
+// A rate limiter: the bucket and the line are C's (src/core/limiter.c), all the time.
+
+const { setTokensOf, tokensOf } = require('./access');
+const { I, D, enums, ints, doubles, operations, waiters, failure, handOver } = require('./engine');
+const { closed, invalidThis, outOfRange, sluiceError } = require('./errors');
+const options = require('./options');
+const { promiseFor, resolved } = require('./promises');
+const { Waiter } = require('./waiter');
+
+const { LIMITER, LIMITER_CLOSE, DRAW, RECONFIGURE, PENALIZE, LIMITER_LEVEL, LIMITER_SHUT } = operations;
+const { ACTION, EVENT, FLAGS, LANE, LANE_GENERATION, LIMITER_GENERATION } = I;
+const { WEIGHT, TIMEOUT, MAX_WAITING, DELAY } = D;
+
+const WAIT_KEYS = new Set(['signal', 'timeout', 'unref']);
+const MAKE_KEYS = new Set([...options.RATE_KEYS, 'maxWaiting']);
+
+// A limiter that nobody can reach any more is freed in C; who waits for it, or uses it, reaches it.
+const registry = new FinalizationRegistry(free);
+
+function free({ slot, generation }) {
+  ints[I.LIMITER] = slot;
+  ints[LIMITER_GENERATION] = generation;
+  LIMITER_CLOSE();
+}
+
+class Tokens {
+  constructor(rate, maxWaiting) {
+    this.rate = rate;
+    this.maxWaiting = maxWaiting;
+    this.jobs = null; // a Set of those that are open on it
+    this.isClosed = false;
+    this.writeRate();
+    LIMITER();
+    if (ints[ACTION] < 0) throw failure();
+    this.slot = ints[I.LIMITER];
+    this.generation = ints[LIMITER_GENERATION];
+    registry.register(this, { slot: this.slot, generation: this.generation });
+  }
+
+  writeRate() {
+    const { max, per, burst } = this.rate;
+    doubles[D.RATE_MAX] = max;
+    doubles[D.RATE_PER] = per;
+    doubles[D.RATE_BURST] = burst;
+  }
+
+  /** What C is asked about. */
+  name() {
+    ints[I.LIMITER] = this.slot;
+    ints[LIMITER_GENERATION] = this.generation;
+  }
+
+  /** @returns whether they are granted at once; else the waiter's place is in the mailbox, or an error */
+  ask(tokens, timeout, maxWaiting, flags) {
+    ints[I.LIMITER] = this.slot;
+    ints[LIMITER_GENERATION] = this.generation;
+    doubles[WEIGHT] = tokens;
+    doubles[TIMEOUT] = timeout;
+    doubles[MAX_WAITING] = maxWaiting;
+    ints[FLAGS] = flags;
+    DRAW();
+    return ints[ACTION] >= 0 && ints[EVENT] === enums.EVENT_GRANTED;
+  }
+
+  left() {}
+
+  level() {
+    this.name();
+    LIMITER_LEVEL();
+  }
+
+  get available() {
+    this.level();
+    return this.rate.max === 0 ? Infinity : doubles[D.AVAILABLE];
+  }
+
+  get burst() {
+    this.level();
+    return this.rate.max === 0 ? Infinity : doubles[D.CAPACITY];
+  }
+
+  get waitingInAll() {
+    this.level();
+    return doubles[D.WAITERS];
+  }
+
+  reconfigure(rate) {
+    this.rate = rate;
+    this.writeRate();
+    this.name();
+    RECONFIGURE();
+    handOver();
+  }
+
+  penalize(ms) {
+    doubles[DELAY] = ms;
+    this.name();
+    PENALIZE();
+  }
+
+  shut() {
+    this.name();
+    LIMITER_SHUT();
+    handOver();
+  }
+
+  attach(job) {
+    (this.jobs ??= new Set()).add(job);
+  }
+
+  detach(job) {
+    this.jobs.delete(job);
+  }
+
+  full() {
+    return sluiceError('ERR_SLUICE_FULL', `As many wait for the rate limiter as may: ${this.maxWaiting}`);
+  }
+
+  closed() {
+    return closed('rate limiter');
+  }
+}
+
+class TokenWaiter extends Waiter {
+  constructor(tokens, wish) {
+    super(tokens, wish.timeout);
+    this.weight = wish.weight;
+  }
+
+  granted(elapsed) {
+    this.resolve(elapsed);
+  }
+
+  refusal() {
+    return tooMany(this.weight, this.line);
+  }
+}
+
+// What a wait is asked for with.
+class Wish {
+  constructor() {
+    this.weight = 1;
+    this.signal = undefined;
+    this.timeout = Infinity;
+    this.flags = 0;
+  }
+}
+
+class RateLimiter {
+  #tokens;
+
+  static {
+    setTokensOf((value) => (#tokens in value ? value.#tokens : undefined));
+  }
+
+  constructor(given) {
+    const asked = options.rateWith('options', given, MAKE_KEYS);
+    this.#tokens = new Tokens(asked.rate, asked.maxWaiting);
+  }
+
+  get available() {
+    return own(this).available;
+  }
+
+  get waiting() {
+    return own(this).waitingInAll;
+  }
+
+  acquire(tokens, given) {
+    try {
+      if (tokens === undefined && given === undefined && isObject(this) && #tokens in this) {
+        const mine = this.#tokens;
+        if (!mine.isClosed && mine.ask(1, Infinity, 0, 0)) return resolved(0);
+      }
+      const wish = new Wish();
+      if (isObject(tokens)) {
+        options.absent('options', given);
+        options.readEach(wish, tokens, 'options', WAIT_KEYS, readWaitField);
+      } else {
+        if (tokens !== undefined) wish.weight = tokens;
+        if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, readWaitField);
+      }
+      return acquire(own(this), wish);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tryAcquire(tokens = 1) {
+    const mine = own(this);
+    checkTokens(tokens, mine);
+    if (mine.isClosed) throw mine.closed();
+    return mine.ask(tokens, Infinity, 0, 0);
+  }
+
+  reconfigure(given) {
+    const mine = own(this);
+    mine.reconfigure(options.changedRate('options', given, mine.rate));
+  }
+
+  penalize(ms) {
+    const mine = own(this);
+    mine.penalize(options.finiteDuration('ms', ms));
+  }
+
+  close() {
+    const mine = own(this);
+    if (mine.isClosed) return;
+    mine.isClosed = true;
+    mine.shut();
+    for (const job of mine.jobs ?? []) job.abort(mine.closed());
+  }
+}
+
+function isObject(value) {
+  return typeof value === 'object' && value !== null;
+}
+
+function own(limiter) {
+  const tokens = tokensOf(limiter);
+  if (tokens === undefined) throw invalidThis('RateLimiter');
+  return tokens;
+}
+
+function readWaitField(wish, key, value, owner) {
+  if (key !== 'unref') return options.readWaitField(wish, key, value, owner);
+  wish.flags = options.unrefFlag(key, value, owner);
+  return true;
+}
+
+function tooMany(tokens, { burst }) {
+  return outOfRange('tokens', `<= ${burst}, the burst`, tokens);
+}
+
+function checkTokens(tokens, mine) {
+  options.weight('tokens', tokens);
+  const { burst } = mine;
+  if (tokens > burst) throw tooMany(tokens, mine);
+}
+
+/** @returns a promise of the milliseconds it waited */
+function acquire(mine, wish) {
+  const { signal } = wish;
+  checkTokens(wish.weight, mine);
+  if (mine.isClosed) throw mine.closed();
+  if (signal !== undefined && signal.aborted) return Promise.reject(signal.reason);
+  const waiter = new TokenWaiter(mine, wish);
+  const promise = promiseFor(waiter);
+  waiter.joinSignal(signal);
+  if (mine.ask(wish.weight, wish.timeout, mine.maxWaiting, wish.flags)) {
+    waiter.membership?.leave();
+    waiter.resolve(0);
+    return promise;
+  }
+  const error = ints[ACTION];
+  if (error < 0) {
+    waiter.membership?.leave();
+    throw error === enums.ECROWDED ? mine.full() : failure();
+  }
+  waiter.slot = ints[LANE];
+  waiter.generation = ints[LANE_GENERATION];
+  waiters[waiter.slot] = waiter;
+  return promise;
+}
+
+module.exports = { RateLimiter };

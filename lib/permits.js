@@ -1,0 +1,224 @@
+'use strict';
+
+// What a semaphore comes to: permits, and who waits for them. Queues are made of these too.
+//
+// As long as all who wait are alike (one permit, no timeout, no signal) there is nothing to decide: the permits that are
+// out are counted here, and the line is a list. (A crossing for each who comes and each who goes would cost more than all
+// the rest of it.) With the first who is different C gets the count and the line, and decides from then on who is next
+// (src/core/semaphore.c); when nobody waits any more, the count comes back. A job that is open on it needs C all the time.
+
+const { I, D, enums, ints, doubles, operations, waiters } = require('./engine');
+const { deliver, failure, handOver } = require('./engine');
+const { closed, sluiceError } = require('./errors');
+const { Ring } = require('./ring');
+const { Waiter } = require('./waiter');
+
+const { SEMAPHORE, SEMAPHORE_CLOSE, ACQUIRE, GIVE, RESIZE, SEMAPHORE_LEVEL, SEMAPHORE_SHUT } = operations;
+const { ACTION, FLAGS, HANDED, LANE, LANE_GENERATION, SEMAPHORE_GENERATION } = I;
+const { WEIGHT, TIMEOUT, MAX_WAITING, PERMITS, IN_USE } = D;
+
+// More than anybody counts: what C takes for "no limit".
+const MOST = Number.MAX_SAFE_INTEGER;
+
+// Those who wait without conditions are entries, of a kind that the subclass knows: grant(entry), refuse(entry, error), and
+// turnAway(entry) where the line is shut.
+class Permits {
+  constructor(size, inUse, maxWaiting, what) {
+    this.size = size;
+    this.inUse = inUse; // while C does not have the count
+    this.maxWaiting = maxWaiting;
+    this.what = what; // for errors
+    this.waiting = 0; // in C
+    this.line = new Ring(); // here: what grant() and refuse() know to be a waiter
+    this.jobs = null; // a Set of those that are open on it
+    this.slot = -1; // C does not have the count
+    this.generation = 0;
+    this.isClosed = false;
+  }
+
+  /** What C is asked about. */
+  name() {
+    ints[I.SEMAPHORE] = this.slot;
+    ints[SEMAPHORE_GENERATION] = this.generation;
+  }
+
+  /** Gives the count to C. Throws where it has no memory. */
+  open() {
+    if (this.slot >= 0) return;
+    doubles[PERMITS] = this.size;
+    doubles[IN_USE] = this.inUse;
+    SEMAPHORE();
+    if (ints[ACTION] < 0) throw failure();
+    this.slot = ints[I.SEMAPHORE];
+    this.generation = ints[SEMAPHORE_GENERATION];
+    while (this.line.size > 0) this.moveIn(this.line.shift());
+  }
+
+  /** Somebody from the line here stands in C's. */
+  moveIn(entry) {
+    this.ask(1, Infinity, Infinity);
+    if (ints[ACTION] < 0) this.refuse(entry, failure());
+    else this.enter(new PlainWaiter(this, entry));
+  }
+
+  enter(waiter) {
+    waiter.slot = ints[LANE];
+    waiter.generation = ints[LANE_GENERATION];
+    waiters[waiter.slot] = waiter;
+    this.waiting++;
+  }
+
+  /** Takes the count back once there is nothing to decide. */
+  settle() {
+    if (this.slot < 0 || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    this.name();
+    SEMAPHORE_CLOSE();
+    if (ints[ACTION] < 0) return;
+    this.inUse = doubles[IN_USE];
+    this.slot = -1;
+  }
+
+  /** @returns whether so many permits were free, and nobody waits before */
+  tryTake(weight) {
+    if (this.slot < 0) {
+      if (weight > this.size - this.inUse) return false;
+      this.inUse += weight;
+      return true;
+    }
+    this.ask(weight, Infinity, 0);
+    return ints[ACTION] >= 0;
+  }
+
+  ask(weight, timeout, maxWaiting) {
+    this.name();
+    doubles[WEIGHT] = weight;
+    doubles[TIMEOUT] = timeout;
+    doubles[MAX_WAITING] = maxWaiting;
+    ints[FLAGS] = 0;
+    ACQUIRE();
+  }
+
+  /** Somebody wants one permit, of which none is free, and sets no conditions. */
+  waitPlainly(entry) {
+    if (this.slot >= 0) {
+      this.wait(new PlainWaiter(this, entry), 1, Infinity);
+    } else {
+      if (this.line.size >= this.maxWaiting) throw this.full();
+      this.line.push(entry);
+    }
+  }
+
+  /** The waiter is granted its permits when its turn comes. */
+  wait(waiter, weight, timeout) {
+    this.open();
+    this.ask(weight, timeout, this.maxWaiting);
+    const error = ints[ACTION];
+    if (error < 0) {
+      this.settle();
+      throw error === enums.ECROWDED ? this.full() : failure();
+    }
+    this.enter(waiter);
+  }
+
+  /** One that waited is gone from C. */
+  left() {
+    this.waiting--;
+    this.settle();
+  }
+
+  /** Whoever gets the permits is told before this returns. */
+  give(weight) {
+    if (this.slot < 0) {
+      this.inUse -= weight;
+      if (this.line.size > 0) this.serve();
+      return;
+    }
+    this.name();
+    doubles[WEIGHT] = weight;
+    GIVE();
+    const hasMore = ints[HANDED] !== 0;
+    deliver();
+    if (hasMore) handOver();
+  }
+
+  /** Of the line here. */
+  serve() {
+    const { line } = this;
+    while (line.size > 0 && this.inUse < this.size) {
+      this.inUse++;
+      this.grant(line.shift());
+    }
+  }
+
+  resize(size) {
+    this.size = size;
+    if (this.slot < 0) {
+      this.serve();
+      return;
+    }
+    this.name();
+    doubles[PERMITS] = size;
+    RESIZE();
+    handOver();
+  }
+
+  /** Everybody who waits is told that it was in vain. */
+  shut() {
+    while (this.line.size > 0) this.turnAway(this.line.shift());
+    if (this.slot < 0) return;
+    this.name();
+    SEMAPHORE_SHUT();
+    handOver();
+  }
+
+  get available() {
+    if (this.slot < 0) return Math.max(0, this.size - this.inUse);
+    this.name();
+    SEMAPHORE_LEVEL();
+    return this.size === Infinity ? Infinity : doubles[D.AVAILABLE];
+  }
+
+  /** With the jobs that wait. */
+  get waitingInAll() {
+    if (this.slot < 0) return this.line.size;
+    this.name();
+    SEMAPHORE_LEVEL();
+    return doubles[D.WAITERS];
+  }
+
+  attach(job) {
+    this.open();
+    (this.jobs ??= new Set()).add(job);
+  }
+
+  detach(job) {
+    this.jobs.delete(job);
+    this.settle();
+  }
+
+  full() {
+    return sluiceError('ERR_SLUICE_FULL', `As many wait for the ${this.what} as may: ${this.maxWaiting}`);
+  }
+
+  closed() {
+    return closed(this.what);
+  }
+}
+
+// One of them, once the line is C's.
+class PlainWaiter extends Waiter {
+  constructor(permits, entry) {
+    super(permits, Infinity);
+    this.entry = entry;
+  }
+
+  granted() {
+    this.line.grant(this.entry);
+  }
+
+  shut() {
+    this.line.turnAway(this.entry);
+  }
+}
+
+module.exports = { MOST, Permits };

@@ -1,0 +1,304 @@
+'use strict';
+
+const { permitsOf, setPermitsOf } = require('./access');
+const { invalidThis, outOfRange, sluiceError } = require('./errors');
+const options = require('./options');
+const { Permits } = require('./permits');
+const { promiseFor, pushed, resolved } = require('./promises');
+const { Waiter } = require('./waiter');
+
+const KEYS = new Set(['maxWaiting']);
+const WAIT_KEYS = new Set(['signal', 'timeout']);
+const USE_KEYS = new Set(['weight', ...WAIT_KEYS]);
+
+/** Whose permit this was, which is released now. */
+let endPermit;
+
+class Permit {
+  #permits; // null: it is released
+
+  static {
+    endPermit = (permit) => {
+      const permits = permit.#permits;
+      if (permits === null) throw sluiceError('ERR_SLUICE_RELEASED', 'The permit is released already');
+      permit.#permits = null;
+      return permits;
+    };
+  }
+
+  constructor(permits) {
+    this.#permits = permits;
+  }
+
+  get weight() {
+    return 1;
+  }
+
+  get isReleased() {
+    return this.#permits === null;
+  }
+
+  release() {
+    if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
+    endPermit(this).give(1);
+  }
+
+  [Symbol.dispose]() {
+    if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
+    if (this.#permits !== null) this.release();
+  }
+}
+
+// Of more than one.
+class HeavyPermit extends Permit {
+  #weight;
+
+  constructor(permits, weight) {
+    super(permits);
+    this.#weight = weight;
+  }
+
+  get weight() {
+    return this.#weight;
+  }
+
+  release() {
+    if (!isObject(this) || !(#weight in this)) throw invalidThis('Permit');
+    endPermit(this).give(this.#weight);
+  }
+}
+
+// Nobody else makes one: the classes cannot be reached from a permit. (To check who made it would cost 5 ns each time.)
+Reflect.deleteProperty(Permit.prototype, 'constructor');
+Reflect.deleteProperty(HeavyPermit.prototype, 'constructor');
+Object.defineProperty(Permit.prototype, Symbol.toStringTag, { value: 'Permit' });
+// A promise that is resolved with a permit looks for this, and need not look further.
+Object.defineProperty(Permit.prototype, 'then', { value: undefined });
+
+function permitOf(permits, weight) {
+  return weight === 1 ? new Permit(permits) : new HeavyPermit(permits, weight);
+}
+
+// Whoever waits without conditions is the function that resolves its promise.
+class SemaphorePermits extends Permits {
+  grant(resolve) {
+    resolve(new Permit(this));
+  }
+
+  refuse(resolve, error) {
+    resolve(Promise.reject(error));
+  }
+
+  turnAway(resolve) {
+    this.refuse(resolve, this.closed());
+  }
+}
+
+class PermitWaiter extends Waiter {
+  constructor(permits, weight, timeout) {
+    super(permits, timeout);
+    this.weight = weight;
+  }
+
+  granted() {
+    this.resolve(permitOf(this.line, this.weight));
+  }
+
+  refusal() {
+    return tooHeavy('weight', undefined, this.weight, this.line);
+  }
+}
+
+// What a wait is asked for with.
+class Wish {
+  constructor() {
+    this.weight = 1;
+    this.signal = undefined;
+    this.timeout = Infinity;
+  }
+}
+
+class Semaphore {
+  #permits;
+
+  static {
+    setPermitsOf((value) => (#permits in value ? value.#permits : undefined));
+  }
+
+  constructor(permits, given) {
+    options.limit('permits', permits);
+    this.#permits = permitsFor('semaphore', permits, given);
+  }
+
+  get permits() {
+    return own(this).size;
+  }
+
+  get available() {
+    return own(this).available;
+  }
+
+  get waiting() {
+    return own(this).waitingInAll;
+  }
+
+  acquire(weight, given) {
+    if (weight === undefined && given === undefined && isObject(this) && #permits in this) {
+      const permits = this.#permits;
+      if (permits.slot < 0 && !permits.isClosed) {
+        if (permits.inUse < permits.size) {
+          permits.inUse++;
+          return resolved(new Permit(permits));
+        }
+        if (permits.line.size < permits.maxWaiting) return pushed(permits.line);
+      }
+    }
+    try {
+      const wish = new Wish();
+      if (isObject(weight)) {
+        options.absent('options', given);
+        options.readEach(wish, weight, 'options', WAIT_KEYS, options.readWaitField);
+      } else {
+        if (weight !== undefined) wish.weight = weight;
+        if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, options.readWaitField);
+      }
+      return acquire(own(this), wish, undefined);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  tryAcquire(weight = 1) {
+    const permits = own(this);
+    checkWeight('weight', undefined, weight, permits);
+    if (permits.isClosed) throw permits.closed();
+    return permits.tryTake(weight) ? permitOf(permits, weight) : undefined;
+  }
+
+  async use(fn, given) {
+    const permits = own(this);
+    options.callback('fn', fn);
+    const wish = new Wish();
+    if (given !== undefined) options.readEach(wish, given, 'options', USE_KEYS, readUseField);
+    return await useOf(permits, wish, fn);
+  }
+
+  resize(permits) {
+    const mine = own(this);
+    options.limit('permits', permits);
+    mine.resize(permits);
+  }
+
+  close() {
+    const permits = own(this);
+    if (permits.isClosed) return;
+    permits.isClosed = true;
+    permits.shut();
+    for (const job of permits.jobs ?? []) job.abort(permits.closed());
+  }
+}
+
+class Mutex extends Semaphore {
+  constructor(given) {
+    super(1, given);
+    own(this).what = 'mutex';
+  }
+
+  get isLocked() {
+    return own(this).available === 0;
+  }
+
+  async runExclusive(fn, given) {
+    const permits = own(this);
+    options.callback('fn', fn);
+    const wish = new Wish();
+    if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, options.readWaitField);
+    return await useOf(permits, wish, fn);
+  }
+
+  resize(permits) {
+    options.limit('permits', permits);
+    if (permits !== 1) throw outOfRange('permits', '1, of a mutex', permits);
+  }
+}
+
+function isObject(value) {
+  return typeof value === 'object' && value !== null;
+}
+
+/** The permits of a semaphore, of whatever is handed in as one. */
+function own(semaphore) {
+  const permits = permitsOf(semaphore);
+  if (permits === undefined) throw invalidThis('Semaphore');
+  return permits;
+}
+
+function permitsFor(what, size, given) {
+  const asked = { maxWaiting: Infinity };
+  if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
+  return new SemaphorePermits(size, 0, asked.maxWaiting, what);
+}
+
+function readField(asked, key, value, owner) {
+  if (key !== 'maxWaiting') return false;
+  asked.maxWaiting = options.count(key, value, owner);
+  return true;
+}
+
+function readUseField(wish, key, value, owner) {
+  if (key !== 'weight') return options.readWaitField(wish, key, value, owner);
+  wish.weight = value;
+  return true;
+}
+
+function tooHeavy(name, owner, weight, { size }) {
+  return outOfRange(
+    owner === undefined ? name : `${owner}.${name}`,
+    `<= ${size}, as many permits as there are`,
+    weight,
+  );
+}
+
+function checkWeight(name, owner, weight, permits) {
+  options.weight(name, weight, owner);
+  if (weight > permits.size) throw tooHeavy(name, owner, weight, permits);
+}
+
+/** For one permit, without conditions. */
+function waitPlainly(permits) {
+  const plain = { resolve: null, reject: null };
+  const promise = promiseFor(plain);
+  permits.waitPlainly(plain.resolve);
+  return promise;
+}
+
+/** @returns a promise of a Permit */
+function acquire(permits, wish, owner) {
+  const { signal, weight } = wish;
+  checkWeight('weight', owner, weight, permits);
+  if (permits.isClosed) throw permits.closed();
+  if (signal !== undefined && signal.aborted) return Promise.reject(signal.reason);
+  if (permits.tryTake(weight)) return resolved(permitOf(permits, weight));
+  if (weight === 1 && signal === undefined && wish.timeout === Infinity) return waitPlainly(permits);
+  const waiter = new PermitWaiter(permits, weight, wish.timeout);
+  const promise = promiseFor(waiter);
+  waiter.joinSignal(signal);
+  try {
+    permits.wait(waiter, weight, wish.timeout);
+  } catch (error) {
+    waiter.membership?.leave();
+    throw error;
+  }
+  return promise;
+}
+
+async function useOf(permits, wish, fn) {
+  const permit = await acquire(permits, wish, 'options');
+  try {
+    return await fn(permit);
+  } finally {
+    permit[Symbol.dispose]();
+  }
+}
+
+module.exports = { Mutex, Semaphore };

@@ -1,0 +1,318 @@
+'use strict';
+
+// mapStream and asCompleted: a job whose results are read one by one. C keeps lanes from taking more items than the window
+// (src/core/window.c); here stand the results that nobody has read yet, and the readers that no result has come for yet.
+
+const { I, D, ints, doubles, operations, handOver } = require('./engine');
+const { TimeoutError, invalidThis } = require('./errors');
+const { Job } = require('./job');
+const { readMapField, MAP_KEYS } = require('./map');
+const options = require('./options');
+const { promiseFor, resolved } = require('./promises');
+const { resourceHere } = require('./resource');
+const { Ring } = require('./ring');
+const { markElementsHandled, sourceOf } = require('./source');
+
+const { READ } = operations;
+
+const KEYS = new Set([...MAP_KEYS, 'ordered', 'highWaterMark']);
+KEYS.delete('discard');
+const COMPLETED_KEYS = new Set(['settle', ...options.COMMON_KEYS]);
+
+// How many results may wait where the limit is no number.
+const HIGH_WATER_MARK = 16;
+
+const NOTHING = Symbol('no result yet');
+const LEFT_OUT = Symbol('left out');
+
+// Results in the order of their items. Those between the next one to be read and the last one that came stand in an array
+// that is used round and round.
+class InOrder {
+  constructor() {
+    this.entries = new Array(16).fill(NOTHING);
+    this.next = 0; // the index that is read next
+    this.end = 0; // behind the last one that came
+  }
+
+  add(index, value) {
+    while (index - this.next >= this.entries.length) this.grow();
+    this.entries[index & (this.entries.length - 1)] = value;
+    if (index >= this.end) this.end = index + 1;
+  }
+
+  grow() {
+    const { entries, next, end } = this;
+    const grown = new Array(2 * entries.length).fill(NOTHING);
+    for (let i = next; i < end; i++) grown[i & (grown.length - 1)] = entries[i & (entries.length - 1)];
+    this.entries = grown;
+  }
+
+  /** NOTHING: it has not come yet. */
+  take() {
+    const place = this.next & (this.entries.length - 1);
+    const value = this.entries[place];
+    if (value === NOTHING) return NOTHING;
+    this.entries[place] = NOTHING;
+    this.next++;
+    return value;
+  }
+}
+
+// Results as they come. `describe`: what the reader gets.
+class AsTheyCome {
+  constructor(describe) {
+    this.line = new Ring();
+    this.describe = describe;
+  }
+
+  add(index, value) {
+    this.line.push(value === LEFT_OUT ? LEFT_OUT : this.describe(index, value));
+  }
+
+  take() {
+    return this.line.size > 0 ? this.line.shift() : NOTHING;
+  }
+}
+
+// Of a stream that ends at once, or that nobody reads any more.
+const NO_RESULTS = { add() {}, take: () => NOTHING };
+
+class Stream {
+  constructor(call, source, buffer) {
+    this.call = call;
+    this.source = source;
+    this.buffer = buffer;
+    this.resource = resourceHere(); // mappers run in the context of who asked for the stream, whoever reads it
+    this.job = null; // nobody has read yet
+    this.readers = new Ring();
+    this.read = 0; // results that C has not heard of
+    this.batch = call.window === Infinity ? Infinity : Math.ceil(call.window / 4);
+    this.isOver = false; // nothing comes any more
+    this.failure = null; // { error }, to be thrown behind what there is
+    call.sink = this;
+    call.discard = true;
+  }
+
+  start() {
+    this.job = new Job(this.call, this.source);
+    this.job.resolve = () => this.end(null);
+    this.job.reject = (error) => this.fail(error);
+    this.resource.runInAsyncScope(beginJob, undefined, this.job, this.source);
+  }
+
+  next() {
+    if (this.job === null && !this.isOver) this.start();
+    if (this.readers.size === 0) {
+      const value = this.take();
+      if (value !== NOTHING) return resolved({ value, done: false });
+    }
+    const reader = { resolve: null, reject: null };
+    const promise = promiseFor(reader);
+    if (this.isOver) {
+      this.dismiss(reader);
+    } else {
+      this.readers.push(reader);
+      this.acknowledge();
+    }
+    return promise;
+  }
+
+  /** Nobody reads any more. */
+  leave() {
+    const { job } = this;
+    this.buffer = NO_RESULTS;
+    if (this.isOver) {
+      this.failure = null;
+      return;
+    }
+    this.end(null);
+    if (job !== null) job.abort(new DOMException('The loop over the results was left', 'AbortError'));
+  }
+
+  /** The next result; NOTHING: none has come yet. */
+  take() {
+    let value;
+    do {
+      value = this.buffer.take();
+      if (value === NOTHING) return NOTHING;
+      if (++this.read >= this.batch) this.acknowledge();
+    } while (value === LEFT_OUT);
+    return value;
+  }
+
+  /** C hears how many results have been read: lanes that waited for that go on. */
+  acknowledge() {
+    const count = this.read;
+    if (count === 0 || this.batch === Infinity) return;
+    const { slot, generation, isOpen } = this.job;
+    this.read = 0;
+    if (!isOpen) return;
+    ints[I.JOB] = slot;
+    ints[I.JOB_GENERATION] = generation;
+    doubles[D.WEIGHT] = count;
+    READ();
+    handOver();
+  }
+
+  /** To those who wait for it, what has come. */
+  deliver() {
+    while (this.readers.size > 0) {
+      const value = this.take();
+      if (value === NOTHING) break;
+      this.readers.shift().resolve({ value, done: false });
+    }
+    if (this.readers.size === 0) return;
+    if (this.isOver) while (this.readers.size > 0) this.dismiss(this.readers.shift());
+    else this.acknowledge();
+  }
+
+  /** Behind the last result: the failure, once, then the end. */
+  dismiss(reader) {
+    const failure = this.failure;
+    this.failure = null;
+    if (failure === null) reader.resolve({ value: undefined, done: true });
+    else reader.reject(failure.error);
+  }
+
+  end(failure) {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.failure = failure;
+    this.deliver();
+    this.resource.emitDestroy();
+  }
+
+  fail(error) {
+    const { signal } = this.call;
+    const isAborted = signal !== undefined && signal.aborted && error === signal.reason;
+    const isLate = error instanceof TimeoutError && error.scope === 'total' && !this.isOver;
+    if (isAborted || isLate) this.buffer = NO_RESULTS;
+    this.end({ error });
+  }
+
+  // What the job tells.
+
+  put(index, value) {
+    if (this.isOver) return;
+    this.buffer.add(index, value);
+    if (this.readers.size > 0) this.deliver();
+  }
+
+  leaveOut(index) {
+    this.put(index, LEFT_OUT);
+  }
+}
+
+function beginJob(job, source) {
+  job.begin(source);
+}
+
+// What the reader holds.
+class Results {
+  #stream;
+
+  constructor(stream) {
+    this.#stream = stream;
+  }
+
+  static #of(results) {
+    if (typeof results !== 'object' || results === null || !(#stream in results))
+      throw invalidThis('stream of results');
+    return results.#stream;
+  }
+
+  next() {
+    try {
+      return Results.#of(this).next();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  return(value) {
+    try {
+      Results.#of(this).leave();
+      return resolved(undefined).then(() => ({ value, done: true }));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  throw(error) {
+    try {
+      Results.#of(this).leave();
+      return Promise.reject(error);
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
+  }
+
+  [Symbol.asyncIterator]() {
+    return this;
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.return();
+  }
+}
+
+function mapStream(items, limit, mapper, given) {
+  try {
+    const source = sourceOf('items', items);
+    const call = new options.Call(mapper, 1);
+    options.setLimit(call, 'limit', limit);
+    options.callback('mapper', mapper);
+    call.leavesOut = true;
+    const asked = { call, isOrdered: true, highWaterMark: undefined };
+    if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
+    const lanes = call.semaphore === null ? call.limit : call.semaphore.size;
+    call.window = lanes + (asked.highWaterMark ?? (lanes === Infinity ? HIGH_WATER_MARK : lanes));
+    source.prepare?.(); // promises among the items are ours from now on
+    return new Results(new Stream(call, source, asked.isOrdered ? new InOrder() : new AsTheyCome(justValue)));
+  } catch (error) {
+    markElementsHandled(items);
+    throw error;
+  }
+}
+
+function readField(asked, key, value, owner) {
+  switch (key) {
+    case 'ordered':
+      asked.isOrdered = options.boolean(key, value, owner);
+      return true;
+    case 'highWaterMark':
+      asked.highWaterMark = options.limit(key, value, owner);
+      return true;
+    case 'discard':
+      return false;
+    default:
+      return readMapField(asked.call, key, value, owner);
+  }
+}
+
+const justValue = (_index, value) => value;
+const itself = (value) => value;
+const withIndex = (index, value) => ({ index, value });
+const outcomeWithIndex = (index, outcome) => ({ index, ...outcome });
+
+function asCompleted(promises, given) {
+  try {
+    const items = [...options.iterable('promises', promises)];
+    markElementsHandled(items);
+    const call = new options.Call(itself, Infinity);
+    if (given !== undefined) options.readEach(call, given, 'options', COMPLETED_KEYS, readCompletedField);
+    const source = { items, isAsync: false, total: items.length, open: undefined, prepare: undefined };
+    return new Results(new Stream(call, source, new AsTheyCome(call.collects ? outcomeWithIndex : withIndex)));
+  } catch (error) {
+    markElementsHandled(promises);
+    throw error;
+  }
+}
+
+function readCompletedField(call, key, value, owner) {
+  if (key !== 'settle') return options.readCommonField(call, key, value, owner);
+  call.collects = options.boolean(key, value, owner);
+  return true;
+}
+
+module.exports = { asCompleted, mapStream };

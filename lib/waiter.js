@@ -1,0 +1,74 @@
+'use strict';
+
+// Somebody who waits: for permits, for tokens, for an item, for room. C holds the place in the line and the timeout, the
+// hub of the signal the rest; whichever comes first takes the waiter out of all of them, and settles its promise.
+
+const { I, ints, operations, waiters, handOver } = require('./engine');
+const { TimeoutError } = require('./errors');
+const signals = require('./signals');
+
+const { WITHDRAW } = operations;
+const { LANE, LANE_GENERATION } = I;
+
+class Waiter {
+  /** `line`: what it waits in, whose left() is called when it is gone. */
+  constructor(line, timeout) {
+    this.line = line;
+    this.timeout = timeout;
+    this.slot = -1;
+    this.generation = 0;
+    this.membership = null;
+    this.resolve = null;
+    this.reject = null;
+  }
+
+  /** Out of the signal's hub, and out of the line, which has let go of it. */
+  leave() {
+    this.membership?.leave();
+    this.line.left();
+  }
+
+  // What C decides. Subclasses say what being granted means; some also what it means that the line is shut.
+
+  onGranted(elapsed) {
+    this.leave();
+    this.granted(elapsed);
+  }
+
+  onOvertime(elapsed, loopBlocked) {
+    this.leave();
+    this.reject(new TimeoutError('wait', this.timeout, { elapsed, loopBlocked }));
+  }
+
+  onRefused() {
+    this.leave();
+    this.reject(this.refusal());
+  }
+
+  onShut() {
+    this.leave();
+    this.shut();
+  }
+
+  shut() {
+    this.reject(this.line.closed());
+  }
+
+  // What the signal says.
+
+  onAbort(reason) {
+    waiters[this.slot] = null;
+    ints[LANE] = this.slot;
+    ints[LANE_GENERATION] = this.generation;
+    WITHDRAW();
+    this.line.left();
+    this.reject(reason);
+    handOver(); // to whom it stood in the way
+  }
+
+  joinSignal(signal) {
+    if (signal !== undefined) this.membership = signals.join(signal, this);
+  }
+}
+
+module.exports = { Waiter };
