@@ -76,6 +76,9 @@ function deliver() {
     case enums.EVENT_PROGRESS:
       jobs[ints[JOB]].onProgress();
       break;
+    case enums.EVENT_ROOM:
+      jobs[ints[JOB]].onRoom();
+      break;
     case enums.EVENT_OVERTIME:
       takeWaiter().onOvertime(doubles[ELAPSED], doubles[LOOP_BLOCKED]);
       break;

@@ -14,10 +14,12 @@
 //   crowd of tasks each closure is copied twice by the collector. So all the others share the group's own.
 // - A failure is noted before the failed task's permit is given back: else another would start on it.
 
+const { permitsOf } = require('./access');
 const { boundsOf, KEYS: BOUNDS_KEYS, overAlready, readBoundsField, Request } = require('./bounds');
 const { closed, invalidThis } = require('./errors');
 const options = require('./options');
 const { isNative, listen, mayBeThenable, noop, promiseFor, toNative } = require('./promises');
+const { Semaphore } = require('./semaphore');
 
 const KEYS = new Set(['limit', ...BOUNDS_KEYS]);
 
@@ -98,7 +100,7 @@ class Group {
     this.controller = null; // of group.signal
     this.controllers = null; // of the tasks' signals
     this.children = null; // nested groups
-    this.turnstile = null; // where tasks wait for the limit: { semaphore, controller }
+    this.turnstile = null; // where tasks wait for the limit
     this.ending = null; // the promise of the end, once somebody waits for it
     this.resolve = null;
     this.reject = null;
@@ -200,7 +202,7 @@ class Group {
     this.controllers = this.children = null;
     this.bounds?.close();
     this.parent?.children?.delete(this);
-    this.turnstile?.controller.abort(this.abortReason);
+    this.turnstile?.shut(this.abortReason);
     if (controllers !== null) for (const controller of controllers) controller.abort(this.abortReason);
     if (children !== null) for (const child of children) child.fail(reason);
     this.controller?.abort(this.abortReason);
@@ -338,10 +340,14 @@ function runInTurn(group, context, fn) {
   return result;
 }
 
-/** The group's own semaphore, or one that it shares. */
+/** @returns { semaphore, wish, shut }: what is waited for, the options of that, and how all who wait are sent away */
 function turnstileOf(limit) {
-  const { Semaphore } = require('./semaphore');
-  return { semaphore: typeof limit === 'number' ? new Semaphore(limit) : limit, controller: new AbortController() };
+  if (typeof limit === 'number') {
+    const semaphore = new Semaphore(limit);
+    return { semaphore, wish: undefined, shut: () => semaphore.close() }; // to wait with a signal costs twice as much
+  }
+  const controller = new AbortController();
+  return { semaphore: limit, wish: { signal: controller.signal }, shut: (reason) => controller.abort(reason) };
 }
 
 /** @returns the task's promise: it starts at once if there is a permit, and nobody waits for one */
@@ -356,9 +362,9 @@ function takeTurn(group, context, fn, turn) {
 
 /** (An async function is in its caller's async context by itself, and stands in the stack.) */
 async function waitForTurn(group, context, fn, turn) {
-  const { semaphore, controller } = group.turnstile;
+  const { semaphore, wish } = group.turnstile;
   try {
-    turn.permit = await semaphore.acquire({ signal: controller.signal });
+    turn.permit = await semaphore.acquire(wish);
   } catch (error) {
     throw group.isFailing ? group.reason : error;
   }
@@ -486,12 +492,10 @@ function read(given) {
 
 function readField(request, key, value, owner) {
   if (key !== 'limit') return readBoundsField(request, key, value, owner);
-  request.limit = isSemaphore(value) ? value : options.limit(key, value, owner);
+  const permits = permitsOf(value);
+  if (permits?.isClosed) throw permits.closed();
+  request.limit = permits === undefined ? options.limit(key, value, owner) : value;
   return true;
-}
-
-function isSemaphore(value) {
-  return typeof value === 'object' && value !== null && value instanceof require('./semaphore').Semaphore;
 }
 
 module.exports = { TaskGroup };

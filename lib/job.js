@@ -117,7 +117,7 @@ class Job {
     // The engine's clock runs since OPEN: what a million items cost here counts before the loop gets its turn.
     source.prepare?.();
     if (!call.discard) this.makeResults();
-    const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined;
+    const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined || call.semaphore !== null;
     if (isTold) jobs[this.slot] = this;
     const isUserCodeWoken = this.items === null || this.wakesOthers;
     if (isTold || this.isTimed || call.signal !== undefined || isUserCodeWoken) this.resource = resourceHere();
@@ -420,6 +420,11 @@ class Job {
     this.failTotal(elapsed, loopBlocked);
   }
 
+  /** There is a permit for one more lane. */
+  onRoom() {
+    this.runInContext(startMore, this);
+  }
+
   onProgress() {
     this.runInContext(reportProgress, this, readCounts());
   }
@@ -481,7 +486,7 @@ function withAnswer(answer, callback, args) {
 }
 
 function endOnTotal(job, error) {
-  if (job.collects) job.settleRest(error);
+  if (job.collects && job.sink === null) job.settleRest(error);
   else job.failWith(error);
 }
 
@@ -491,6 +496,10 @@ function isKept(value) {
 
 function abortJob(job, reason) {
   job.abort(reason);
+}
+
+function startMore(job) {
+  job.start(true);
 }
 
 function reportProgress(job, counts) {

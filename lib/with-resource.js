@@ -140,9 +140,10 @@ function withResource(acquire, releaser, use, given) {
   }
   if (call.bounds === null) return live(call);
   const promise = promiseFor(call);
-  call.link = { resolve: null, reject: null };
-  listen(promiseFor(call.link), call.resolve, call.reject);
-  listen(live(call), call.link.resolve, call.link.reject);
+  const link = { resolve: null, reject: null };
+  listen(promiseFor(link), call.resolve, call.reject);
+  call.link = link;
+  listen(live(call), link.resolve, link.reject); // (acquire() may end the call)
   return promise;
 }
 

@@ -43,6 +43,7 @@ static uint32_t lists_of(enum sluice__kind kind) {
     case SLUICE__KIND_ROOM:
       return BIT(ROOM);
     case SLUICE__KIND_HANDED:
+    case SLUICE__KIND_INVITATION:
     case SLUICE__KIND_GRANTED:
     case SLUICE__KIND_REFUSED:
     case SLUICE__KIND_SHUT:
@@ -193,7 +194,11 @@ static int check_claims(const struct sluice_engine *engine, const struct sluice_
   int is_in_line = !sluice__list_empty(&job->token_claim.link);
   if (waiting == 0 ? is_in_line : !is_in_line && !sluice__gate_is_shut(job)) return 0;
   if (waiting != 0 && !job->has_gate) return 0;
-  if ((job->claimant != SLUICE__NO_SLOT) == sluice__list_empty(&job->permit_claim.link)) return 0;
+  if (job->claimant != SLUICE__NO_SLOT && sluice__list_empty(&job->permit_claim.link)) return 0;
+  if (job->semaphore == NULL && (job->has_spare || !sluice__list_empty(&job->permit_claim.link))) return 0;
+  if (job->has_spare && job->invitation.list != SLUICE__LIST_HANDED && job->invitation.list != SLUICE__LIST_NONE)
+    return 0;
+  if (!check_deadline(engine, &job->invitation, 0, tally)) return 0;
   if (room != 0 && job->policy.window == 0) return 0;
   if (job->policy.window != 0 && job->next_item - job->read > job->policy.window) return 0;
   int has_own = job->limiter == &job->own_limiter;
@@ -206,6 +211,7 @@ static uint64_t held_permits(const struct sluice_engine *engine, const struct sl
   for (uint32_t number = 0; number < sluice__slab_room(&engine->jobs); number++) {
     const struct sluice__job *job = sluice__job_at(engine, number);
     if (!sluice__slot_in_use(&job->slot) || job->semaphore != semaphore) continue;
+    held += job->has_spare;
     for (uint32_t lane = job->first_lane; lane != SLUICE__NO_SLOT; lane = sluice__lane_at(engine, lane)->next)
       held += sluice__lane_at(engine, lane)->has_permit;
   }

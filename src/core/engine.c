@@ -27,9 +27,9 @@ struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator
   sluice__items_init(&engine->items, &engine->mem);
   sluice__rng_init(&engine->rng, seed);
   sluice__wheel_init(&engine->wheel);
-  struct sluice__link *lists[] = {&engine->newborn, &engine->held,      &engine->final,
-                                  &engine->yielded, &engine->handed,    &engine->ready,
-                                  &engine->dirty,   &engine->reporting, &engine->granted};
+  struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final, &engine->yielded,
+                                  &engine->handed,  &engine->ready, &engine->dirty, &engine->reporting,
+                                  &engine->granted, &engine->roomy};
   /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers, and it is their number that counts */
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) sluice__list_init(lists[i]);
   engine->stride = 1;
@@ -186,6 +186,7 @@ void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) 
   renew_turn(engine);
   while (!sluice__list_empty(&engine->granted))
     sluice__grant_revoke(engine, SLUICE__CONTAINER(engine->granted.next, struct sluice__job, granted));
+  sluice__window_turn(engine);
   struct sluice__link judged;
   sluice__list_init(&judged);
   while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next), &judged);
@@ -294,6 +295,13 @@ static int next_of(struct sluice_engine *engine, struct sluice__deadline *deadli
     case SLUICE__KIND_ITEM:
       next_of_item(engine, sluice__item_of(deadline), decision);
       return 1;
+    case SLUICE__KIND_INVITATION: {
+      struct sluice__job *job = sluice__job_of_invitation(deadline);
+      decision->event = SLUICE_EVENT_ROOM;
+      decision->action = 0;
+      decision->job = sluice__slot_handle(&job->slot);
+      return job->has_spare; /* else one of its lanes has taken it */
+    }
     case SLUICE__KIND_WAITER:
     case SLUICE__KIND_GRANTED:
     case SLUICE__KIND_REFUSED:

@@ -23,6 +23,7 @@ enum sluice__kind {
   SLUICE__KIND_WAIT,          /* a lane that waits at its job's gate: no time, only the list */
   SLUICE__KIND_ROOM,          /* a lane that waits until results are read: no time, only the list */
   SLUICE__KIND_HANDED,        /* a lane that has what it waited for, a permit or room: the same */
+  SLUICE__KIND_INVITATION,    /* a job that may have one more lane: the same */
   SLUICE__KIND_ITEM,          /* a lane's item: it has timed out */
   SLUICE__KIND_GATE,          /* a limiter, or a job's own: the first that waits for it may start */
   SLUICE__KIND_TOTAL,         /* a job: it has timed out */
@@ -110,7 +111,7 @@ struct sluice__items {
 /* A place in the line for a semaphore's permits or a limiter's tokens. */
 enum sluice__claimant {
   SLUICE__CLAIM_WAITER,
-  SLUICE__CLAIM_JOB_PERMIT, /* a job's, for its lane `claimant` */
+  SLUICE__CLAIM_JOB_PERMIT, /* a job's, for its lane `claimant`, or for one more */
   SLUICE__CLAIM_JOB_TOKEN   /* a job's, for the first lane in `waiting` */
 };
 
@@ -166,7 +167,9 @@ struct sluice__job {
   struct sluice__limiter own_limiter; /* of `rate`; of no rate where they only wait for abandoned attempts */
   struct sluice__claim token_claim; /* in the limiter's line while lanes wait, unless it is for an abandoned attempt */
   struct sluice__semaphore *semaphore; /* NULL: none */
-  struct sluice__claim permit_claim;   /* in the semaphore's line while there is a claimant */
+  struct sluice__claim permit_claim;   /* in the semaphore's line, or nowhere */
+  struct sluice__deadline invitation;  /* handed: it has a spare permit */
+  struct sluice__link roomy;           /* in the engine's `roomy`, or nowhere */
   struct sluice__link room;            /* lanes that wait until results are read */
   uint64_t read;                       /* items, with a window */
   struct sluice__link progress;        /* in the engine's `dirty` or `reporting`, or nowhere */
@@ -178,7 +181,7 @@ struct sluice__job {
   uint64_t granted_end;    /* 0: no run of items is granted */
   uint64_t granted_start;  /* next_item when the first run in this turn was */
   uint32_t granted_serial; /* the engine's `serial` then: as many are set aside as items are granted */
-  uint32_t claimant;       /* the lane that waits for a permit; SLUICE__NO_SLOT: none */
+  uint32_t claimant;       /* the lane that waits for a permit with its item; SLUICE__NO_SLOT: none */
   uint32_t first_lane;     /* SLUICE__NO_SLOT: none */
   uint32_t lane_count;
   uint32_t blocked;   /* as in a lane, for `total` */
@@ -188,6 +191,7 @@ struct sluice__job {
   uint8_t is_draining;
   uint8_t has_gate;
   uint8_t has_items;
+  uint8_t has_spare; /* a permit that no lane has yet */
 };
 
 struct sluice_engine {
@@ -214,6 +218,7 @@ struct sluice_engine {
   struct sluice__link dirty;     /* jobs whose counts changed */
   struct sluice__link reporting; /* jobs whose EVENT_PROGRESS is ready */
   struct sluice__link granted;   /* jobs that were granted a run in this turn */
+  struct sluice__link roomy;     /* jobs of which lanes go on at the end of this turn */
   struct sluice_grants *grants;  /* NULL: never */
   uint64_t held_until;
   uint32_t rated; /* open jobs with a rate, and who waits for tokens: the clock is read at each step */
@@ -246,6 +251,9 @@ static inline struct sluice__waiter *sluice__waiter_of_claim(struct sluice__clai
 }
 static inline struct sluice__claim *sluice__claim_of(struct sluice__link *link) {
   return SLUICE__CONTAINER(link, struct sluice__claim, link);
+}
+static inline struct sluice__job *sluice__job_of_invitation(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__job, invitation);
 }
 static inline struct sluice__job *sluice__job_of_total(struct sluice__deadline *deadline) {
   return SLUICE__CONTAINER(deadline, struct sluice__job, total);
@@ -362,13 +370,21 @@ struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine,
 
 /* semaphore.c */
 
-/* Takes a permit for this lane where one is free and nobody waits: 1; or 0. */
+/* Takes a permit for this lane: the job's spare one, or one that is free while nobody waits: 1; or 0. */
 int sluice__permit_take(struct sluice__job *job, struct sluice__lane *lane);
-/* The lane, whose deadline is in no list, joins the line: handed over when it has its permit. */
+/* Whether it would. */
+int sluice__permit_is_free(const struct sluice__job *job);
+/* The job joins the line, if it is not in it, for one more lane than it has. */
+void sluice__permit_claim(struct sluice__job *job);
+/* The same for this lane, whose deadline is in no list: handed over when it has its permit. */
 void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane);
+/* The job has no use for a spare permit. */
+void sluice__permit_decline(struct sluice_engine *engine, struct sluice__job *job);
+/* The job is about to end, without lanes: it leaves the semaphore. */
+void sluice__permit_detach(struct sluice_engine *engine, struct sluice__job *job);
 /* The lane gives back its permit, or leaves the line; it may have none. */
 void sluice__permit_drop(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
-/* Whether somebody waits for the permit that a lane of this job holds, or it is one too many. */
+/* Whether somebody else waits for the permit that a lane of this job holds, or it is one too many. */
 int sluice__permit_is_wanted(const struct sluice__job *job);
 /* The waiter hears of the permits that were handed to it: they are the caller's now. */
 void sluice__acquire_told(struct sluice_engine *engine, struct sluice__waiter *waiter);
@@ -396,12 +412,14 @@ void sluice__draw_leave(struct sluice_engine *engine, struct sluice__waiter *wai
 
 /* How many more items may be taken. */
 uint64_t sluice__window_room(const struct sluice__job *job);
-/* Whether another item may be taken, before the lanes that wait for that. */
-int sluice__window_has_room(const struct sluice__job *job);
 /* Lanes that wait go on: as many as there is room for, or all where no item is left. */
 void sluice__window_serve(struct sluice_engine *engine, struct sluice__job *job);
-/* The lane, whose deadline is in no list, waits until there is. */
+/* The lane, whose deadline is in no list, waits until some may. */
 void sluice__window_wait(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* The end of a turn: lanes that may go on do. */
+void sluice__window_turn(struct sluice_engine *engine);
+/* The job is about to end. */
+void sluice__window_clear(struct sluice__job *job);
 
 /* grant.c */
 

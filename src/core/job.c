@@ -73,10 +73,11 @@ static void close_job(struct sluice_engine *engine, struct sluice__job *job, enu
   sluice__grant_end(engine, job);
   while (job->first_lane != SLUICE__NO_SLOT) free_lane(engine, job, sluice__lane_at(engine, job->first_lane));
   sluice__disarm(engine, &job->total);
+  sluice__window_clear(job);
   clear_dirty(engine, job);
   engine->rated -= is_rated(job);
   job->limiter->jobs--;
-  if (job->semaphore != NULL) job->semaphore->jobs--;
+  if (job->semaphore != NULL) sluice__permit_detach(engine, job);
   decision->action = action;
   decision->counts = job->counts;
   sluice__slab_give_back(&engine->jobs, &job->slot);
@@ -167,8 +168,14 @@ static void start_next_item(struct sluice_engine *engine, struct sluice__job *jo
 /* A lane that has a permit, or can have one now, starts the next item; one that would have to wait pulls it before. */
 static void take_next_item(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                            struct sluice_decision *decision) {
-  int may_wait = job->semaphore != NULL && !job->pulls && !lane->has_permit && !sluice__permit_take(job, lane);
-  job->is_pulling = job->pulls || may_wait;
+  int must_wait = job->semaphore != NULL && !job->pulls && !lane->has_permit && !sluice__permit_take(job, lane);
+  if (must_wait && job->lane_count > 1) {
+    job->is_pulling = 0;
+    sluice__permit_claim(job); /* for another lane, or for this one again */
+    rest(engine, job, lane, decision);
+    return;
+  }
+  job->is_pulling = job->pulls || must_wait;
   if (job->is_pulling) {
     lane->deadline.state = SLUICE__LANE_PULLING;
     decision->action = SLUICE_ACTION_PULL;
@@ -203,7 +210,7 @@ static void advance(struct sluice_engine *engine, struct sluice__job *job, struc
     rest(engine, job, lane, decision);
     return;
   }
-  int has_room = sluice__window_has_room(job);
+  int has_room = sluice__window_room(job) > 0;
   int must_yield = sluice__must_yield(engine, job) && !starts_in_call(job);
   if (lane->has_permit && (!has_room || must_yield || job->pulls || sluice__permit_is_wanted(job)))
     sluice__permit_drop(engine, job, lane);
@@ -378,6 +385,7 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
   sluice__list_init(&job->granted);
   sluice__list_init(&job->waiting);
   sluice__list_init(&job->room);
+  sluice__list_init(&job->roomy);
   sluice__limiter_init(&job->own_limiter, &policy->rate);
   job->limiter = limiter != NULL ? limiter : &job->own_limiter;
   job->limiter->jobs++;
@@ -392,6 +400,8 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
   job->has_items = policy->item_timeout < SLUICE_NEVER ||
                    (policy->flags & (SLUICE_FLAG_REVIEW | SLUICE_FLAG_VERDICT)) != 0 ||
                    policy->backoff.kind == SLUICE_BACKOFF_DECORRELATED;
+  sluice__deadline_init(&job->invitation, SLUICE__LANE_ALONE, 0);
+  job->invitation.kind = SLUICE__KIND_INVITATION;
   sluice__deadline_init(&job->total, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__arm(engine, &job->total, SLUICE__KIND_TOTAL, policy->total_timeout);
   decision->job = sluice__slot_handle(slot);
@@ -403,8 +413,14 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
-  int has_no_room = job->lane_count > 0 && !sluice__window_has_room(job); /* those who wait for it are enough */
-  if (is_full || has_no_room || is_taking(job) || !has_next_item(job)) {
+  int has_no_room = job->lane_count > 0 && sluice__window_room(job) == 0; /* those who wait for it are enough */
+  int is_useless = is_full || has_no_room || is_taking(job) || !has_next_item(job);
+  if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
+    sluice__permit_claim(job);
+    is_useless = 1;
+  }
+  if (is_useless) {
+    if (job->semaphore != NULL) sluice__permit_decline(engine, job);
     decision->action = SLUICE_ACTION_REST;
     return SLUICE_OK;
   }

@@ -8,8 +8,9 @@
 
 /* The doubles stand between two rooms of ints. */
 #define FITS_INTS(name, index) \
-  _Static_assert(index < 16 || (index >= 96 && index < SLUICE_MAILBOX_WORD_BYTES / 4), #name " would stand " \
-                                                                                             "elsewhere");
+  _Static_assert(index < 16 || (index >= 96 && index < SLUICE_MAILBOX_WORD_BYTES / 4), #name \
+                 " would stand " \
+                 "elsewhere");
 SLUICE_MAILBOX_INTS(FITS_INTS)
 #define FITS_DOUBLES(name, index) _Static_assert(index >= 8 && index < 48, #name " would stand in the ints");
 SLUICE_MAILBOX_DOUBLES(FITS_DOUBLES)
@@ -180,6 +181,9 @@ static void write_event(struct sluice_mailbox *mailbox, const struct sluice_deci
       return;
     case SLUICE_EVENT_RESUMED:
       write_lane(mailbox, decision->lane);
+      write_job(mailbox, decision->job);
+      return;
+    case SLUICE_EVENT_ROOM:
       write_job(mailbox, decision->job);
       return;
     case SLUICE_EVENT_TOTAL:

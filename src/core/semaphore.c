@@ -23,10 +23,17 @@ static void hand_to(struct sluice_engine *engine, struct sluice__semaphore *sema
     sluice__waiter_hand(engine, sluice__waiter_of_claim(claim), SLUICE__KIND_GRANTED);
     return;
   }
+  semaphore->waiting_jobs--;
   struct sluice__job *job = SLUICE__CONTAINER(claim, struct sluice__job, permit_claim);
+  if (job->claimant == SLUICE__NO_SLOT) {
+    assert(!job->has_spare); /* else it would not be in the line */
+    job->has_spare = 1;
+    if (job->invitation.list == SLUICE__LIST_NONE)
+      sluice__link_into(engine, &job->invitation, &engine->handed, SLUICE__LIST_HANDED);
+    return;
+  }
   struct sluice__lane *lane = sluice__lane_at(engine, job->claimant);
   job->claimant = SLUICE__NO_SLOT;
-  semaphore->waiting_jobs--;
   lane->has_permit = 1;
   sluice__hand_lane(engine, lane);
 }
@@ -59,38 +66,76 @@ static void dismiss(struct sluice_engine *engine, struct sluice__semaphore *sema
   serve(engine, semaphore);
 }
 
+int sluice__permit_is_free(const struct sluice__job *job) {
+  const struct sluice__semaphore *semaphore = job->semaphore;
+  return job->has_spare || (sluice__list_empty(&semaphore->claims) && free_permits(semaphore) > 0);
+}
+
 int sluice__permit_take(struct sluice__job *job, struct sluice__lane *lane) {
-  struct sluice__semaphore *semaphore = job->semaphore;
-  if (!sluice__list_empty(&semaphore->claims) || free_permits(semaphore) == 0) return 0;
-  semaphore->in_use++;
-  semaphore->lent++;
+  if (!sluice__permit_is_free(job)) return 0;
+  if (job->has_spare) {
+    job->has_spare = 0; /* the invitation is void */
+  } else {
+    job->semaphore->in_use++;
+    job->semaphore->lent++;
+  }
   lane->has_permit = 1;
   return 1;
+}
+
+void sluice__permit_claim(struct sluice__job *job) {
+  if (!sluice__list_empty(&job->permit_claim.link)) return;
+  job->semaphore->waiting_jobs++;
+  sluice__list_append(&job->semaphore->claims, &job->permit_claim.link);
 }
 
 void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane) {
   assert(job->claimant == SLUICE__NO_SLOT);
   job->claimant = lane->slot.number;
-  job->semaphore->waiting_jobs++;
-  sluice__list_append(&job->semaphore->claims, &job->permit_claim.link);
+  sluice__permit_claim(job);
+}
+
+static void leave_line(struct sluice_engine *engine, struct sluice__job *job) {
+  job->claimant = SLUICE__NO_SLOT;
+  if (sluice__list_empty(&job->permit_claim.link)) return;
+  job->semaphore->waiting_jobs--;
+  sluice__list_unlink(&job->permit_claim.link);
+  serve(engine, job->semaphore); /* the next one may be lighter */
+}
+
+/* A permit that the job holds. */
+static void give_back(struct sluice_engine *engine, struct sluice__job *job) {
+  job->semaphore->lent--;
+  give(engine, job->semaphore, 1);
 }
 
 void sluice__permit_drop(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
   if (lane->has_permit) {
     lane->has_permit = 0;
-    job->semaphore->lent--;
-    give(engine, job->semaphore, 1);
+    give_back(engine, job);
   } else if (job->claimant == lane->slot.number) {
-    job->claimant = SLUICE__NO_SLOT;
-    job->semaphore->waiting_jobs--;
-    sluice__list_unlink(&job->permit_claim.link);
-    serve(engine, job->semaphore); /* the next one may be lighter */
+    leave_line(engine, job);
   }
+}
+
+void sluice__permit_decline(struct sluice_engine *engine, struct sluice__job *job) {
+  if (!job->has_spare) return;
+  job->has_spare = 0;
+  give_back(engine, job);
+}
+
+void sluice__permit_detach(struct sluice_engine *engine, struct sluice__job *job) {
+  leave_line(engine, job);
+  sluice__permit_decline(engine, job);
+  sluice__disarm(engine, &job->invitation);
+  job->semaphore->jobs--;
 }
 
 int sluice__permit_is_wanted(const struct sluice__job *job) {
   const struct sluice__semaphore *semaphore = job->semaphore;
-  return !sluice__list_empty(&semaphore->claims) || semaphore->in_use > semaphore->permits;
+  const struct sluice__link *first = semaphore->claims.next;
+  int is_own = first == &job->permit_claim.link && first->next == &semaphore->claims;
+  return (first != &semaphore->claims && !is_own) || semaphore->in_use > semaphore->permits;
 }
 
 static struct sluice__semaphore *owner_of(const struct sluice_engine *engine, const struct sluice__waiter *waiter) {

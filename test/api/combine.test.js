@@ -9,8 +9,7 @@ const vm = require('node:vm');
 
 const fc = require('fast-check');
 
-const { TimeoutError } = require('../..');
-const { all, any, race } = require('../../lib/combine');
+const { TimeoutError, all, any, race } = require('../..');
 const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');

@@ -9,9 +9,7 @@ const vm = require('node:vm');
 
 const fc = require('fast-check');
 
-const { TimeoutError, SluiceError } = require('../..');
-const { Semaphore } = require('../../lib/semaphore');
-const { TaskGroup } = require('../../lib/group');
+const { Semaphore, SluiceError, TaskGroup, TimeoutError } = require('../..');
 const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
@@ -744,7 +742,7 @@ function groupTests() {
       assert.equal(limit.available, 1);
     });
 
-    it('a Semaphore that is closed fails those that come, and those that wait', async () => {
+    it('a Semaphore that is closed fails those that wait, those that come, and new groups', async () => {
       const limit = new Semaphore(1);
       const first = deferred();
       const call = TaskGroup.run(
@@ -754,11 +752,14 @@ function groupTests() {
         },
         { limit },
       );
+      const idle = new TaskGroup({ limit });
       limit.close();
       await turn();
       first.resolve();
       assert.equal((await rejection(call)).code, 'ERR_SLUICE_CLOSED');
-      const late = TaskGroup.run((group) => void group.run(() => assert.fail('started')), { limit });
+      assert.equal((await rejection(idle.run(() => assert.fail('started')))).code, 'ERR_SLUICE_CLOSED');
+      assert.equal((await rejection(idle.close())).code, 'ERR_SLUICE_CLOSED');
+      const late = TaskGroup.run(() => assert.fail('called'), { limit });
       assert.equal((await rejection(late)).code, 'ERR_SLUICE_CLOSED');
     });
   });

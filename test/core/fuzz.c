@@ -6,7 +6,9 @@
 #include "mailbox.h"
 #include "world.h"
 
-enum { HANDLES = 16, FIRST_DOUBLE = 8, DOUBLES = SLUICE_MAILBOX_WORD_BYTES / 8 - FIRST_DOUBLE, INTS = 16 };
+enum { HANDLES = 16, LINES = 4, FIRST_DOUBLE = 8, DOUBLES = 48 - FIRST_DOUBLE, INTS = 16, MORE_INTS = 96 };
+
+static const double durations[] = {INFINITY, 0, 1, 10, 1000, 0.001, 1e10, INFINITY};
 
 struct player {
   const uint8_t *at;
@@ -16,6 +18,10 @@ struct player {
   struct sluice_mailbox mailbox;
   struct sluice_handle handles[HANDLES]; /* seen in answers */
   unsigned handle_count;
+  struct sluice_handle semaphores[LINES]; /* the last ones made */
+  struct sluice_handle limiters[LINES];
+  unsigned semaphore_count;
+  unsigned limiter_count;
   double now;
   uint64_t hash; /* of all words answered */
 };
@@ -111,29 +117,66 @@ static void write_handle(struct player *player) {
   INT(JOB_GENERATION) = (int32_t)handle.generation;
 }
 
+static double take_duration(struct player *player) {
+  return durations[take_byte(player) % (sizeof durations / sizeof *durations)];
+}
+
+static void write_rate(struct player *player) {
+  DOUBLE(RATE_MAX) = take_byte(player) / 4.0;
+  DOUBLE(RATE_PER) = take_duration(player);
+  DOUBLE(RATE_BURST) = take_byte(player) % 4;
+}
+
+/* A semaphore and a limiter: of the last ones made, most of the time. */
+static void write_lines(struct player *player) {
+  uint8_t choice = take_byte(player);
+  struct sluice_handle semaphore = player->semaphores[choice % LINES];
+  struct sluice_handle limiter = player->limiters[choice / LINES % LINES];
+  INT(SEMAPHORE) = (int32_t)semaphore.slot;
+  INT(SEMAPHORE_GENERATION) = (int32_t)semaphore.generation;
+  INT(LIMITER) = (int32_t)limiter.slot;
+  INT(LIMITER_GENERATION) = (int32_t)limiter.generation;
+}
+
+/* What the operations on them read, besides: valid, most of the time. */
+static void write_wait(struct player *player) {
+  uint8_t choice = take_byte(player);
+  write_lines(player);
+  DOUBLE(WEIGHT) = choice % 4;
+  DOUBLE(PERMITS) = 1 + choice / 4 % 4;
+  DOUBLE(IN_USE) = choice / 16 % 4;
+  DOUBLE(MAX_WAITING) = choice & 64 ? INFINITY : choice / 32;
+  DOUBLE(TIMEOUT) = take_duration(player);
+  DOUBLE(DELAY) = take_duration(player);
+  INT(FLAGS) = choice / 128;
+  write_rate(player);
+}
+
 /* A policy that is valid, most of the time. */
 static void write_policy(struct player *player) {
-  static const double durations[] = {INFINITY, 0, 1, 10, 1000, 0.001, 1e10, INFINITY};
   INT(SOURCE) = take_byte(player) % 3;
-  INT(FLAGS) = take_byte(player) % (2 * SLUICE_FLAG_DRAIN);
+  INT(FLAGS) = take_byte(player) % (2 * SLUICE_FLAG_VERDICT);
   INT(BACKOFF) = take_byte(player) % (SLUICE_BACKOFF_DECORRELATED + 1);
   INT(JITTER) = take_byte(player) % 2;
   uint8_t items = take_byte(player);
   DOUBLE(ITEMS) = INT(SOURCE) != SLUICE_SOURCE_INDEXED && items % 2 == 0 ? INFINITY : items;
   DOUBLE(LIMIT) = 1 + take_byte(player) % 9;
   DOUBLE(RETRIES) = take_byte(player) % 5;
-  DOUBLE(TIMEOUT) = durations[take_byte(player) % 8];
-  DOUBLE(ITEM_TIMEOUT) = durations[take_byte(player) % 8];
-  DOUBLE(TOTAL_TIMEOUT) = durations[take_byte(player) % 8];
-  DOUBLE(YIELD_AFTER) = durations[take_byte(player) % 8];
-  DOUBLE(DELAY) = durations[take_byte(player) % 8];
-  DOUBLE(MAX_DELAY) = durations[take_byte(player) % 8];
+  DOUBLE(TIMEOUT) = take_duration(player);
+  DOUBLE(ITEM_TIMEOUT) = take_duration(player);
+  DOUBLE(TOTAL_TIMEOUT) = take_duration(player);
+  DOUBLE(YIELD_AFTER) = take_duration(player);
+  DOUBLE(DELAY) = take_duration(player);
+  DOUBLE(MAX_DELAY) = take_duration(player);
   DOUBLE(FACTOR) = 1 + take_byte(player) / 64.0;
   uint8_t gate = take_byte(player);
   DOUBLE(MAX_ABANDONED) = gate & 1 ? gate / 64 : INFINITY;
-  DOUBLE(RATE_MAX) = gate & 2 ? take_byte(player) / 4.0 : 0;
-  DOUBLE(RATE_PER) = durations[take_byte(player) % 8];
-  DOUBLE(RATE_BURST) = take_byte(player) % 4;
+  write_rate(player);
+  if ((gate & 2) == 0) DOUBLE(RATE_MAX) = 0;
+  DOUBLE(WINDOW) = gate & 4 ? 1 + gate / 64 : INFINITY;
+  write_lines(player);
+  if ((gate & 8) == 0) INT(SEMAPHORE_GENERATION) = 0;
+  if ((gate & 16) == 0) INT(LIMITER_GENERATION) = 0;
 }
 
 static void write_time(struct player *player) {
@@ -146,7 +189,13 @@ static void write_time(struct player *player) {
   DOUBLE(SPAN) = spans[choice / 8 % 8];
 }
 
-static void remember(struct player *player) {
+static void remember(struct player *player, enum sluice_operation operation) {
+  if (operation == SLUICE_OPERATION_SEMAPHORE)
+    player->semaphores[player->semaphore_count++ % LINES] =
+        (struct sluice_handle){(uint32_t)INT(SEMAPHORE), (uint32_t)INT(SEMAPHORE_GENERATION)};
+  if (operation == SLUICE_OPERATION_LIMITER)
+    player->limiters[player->limiter_count++ % LINES] =
+        (struct sluice_handle){(uint32_t)INT(LIMITER), (uint32_t)INT(LIMITER_GENERATION)};
   player->handles[player->handle_count++ % HANDLES] =
       (struct sluice_handle){(uint32_t)INT(LANE), (uint32_t)INT(LANE_GENERATION)};
   player->handles[player->handle_count++ % HANDLES] =
@@ -171,20 +220,28 @@ static void call(struct player *player, enum sluice_operation operation) {
   int32_t action = INT(ACTION);
   if (action >= 0) {
     EXPECT(action <= SLUICE_ACTION_FAIL);
-    remember(player);
+    remember(player, operation);
     return;
   }
-  EXPECT(action >= SLUICE_EFULL && operation != SLUICE_OPERATION_NEXT);
+  EXPECT(action >= SLUICE_ECROWDED && operation != SLUICE_OPERATION_NEXT && operation != SLUICE_OPERATION_HAND);
   before.words.ints[SLUICE_WORD_ACTION] = action;
   EXPECT(memcmp(&before, &player->mailbox, sizeof before) == 0);
   EXPECT(usage.jobs == usage_before.jobs && usage.lanes == usage_before.lanes);
+  EXPECT(usage.waiters == usage_before.waiters && usage.semaphores == usage_before.semaphores);
+  EXPECT(usage.limiters == usage_before.limiters);
+}
+
+static void write_int(struct player *player) {
+  uint8_t place = take_byte(player);
+  int index = place < 192 ? place % INTS : MORE_INTS + place % INTS;
+  player->mailbox.words.ints[index] = take_int(player);
 }
 
 static void play(struct player *player) {
   uint8_t command = take_byte(player);
   switch (command % 16) {
     case 0:
-      player->mailbox.words.ints[take_byte(player) % INTS] = take_int(player);
+      write_int(player);
       break;
     case 1:
       player->mailbox.words.doubles[FIRST_DOUBLE + take_byte(player) % DOUBLES] = take_double(player);
@@ -219,13 +276,14 @@ static void play(struct player *player) {
       call(player, (enum sluice_operation)take_int(player));
       break;
     case 13:
-      call(player, SLUICE_OPERATION_NEXT);
+      call(player, command & 16 ? SLUICE_OPERATION_NEXT : SLUICE_OPERATION_HAND);
       break;
     case 14:
       call(player, SLUICE_OPERATION_JOIN);
       break;
     default:
-      call(player, (enum sluice_operation)(command / 16 + take_byte(player) % 3));
+      if (command & 16) write_wait(player);
+      call(player, (enum sluice_operation)(1 + take_byte(player) % SLUICE_OPERATION_WITHDRAW));
   }
 }
 

@@ -312,7 +312,6 @@
   X(limiter_stale_handles_are_refused) \
   X(window_no_more_are_taken_than_fit) \
   X(window_lanes_go_on_as_many_as_were_read_and_in_order) \
-  X(window_is_first_come_first_served) \
   X(window_reading_what_was_not_taken_is_nothing) \
   X(window_reading_without_one_does_no_harm) \
   X(window_a_first_lane_may_wait_for_room) \
@@ -339,7 +338,9 @@
   X(verdict_outlasts_a_stop) \
   X(verdict_holds_lane_and_permit) \
   X(verdict_on_an_item_that_waits_for_a_permit) \
+  X(verdict_may_stop_the_job) \
   X(random_jobs_agree_with_their_twin) \
+  X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \
   X(mailbox_milliseconds_saturate_at_never) \
   X(mailbox_words_stand_apart) \

@@ -167,6 +167,7 @@ static void on_event(struct twin *twin) {
       break;
     case SLUICE_EVENT_NONE:
       break;
+    case SLUICE_EVENT_ROOM:
     case SLUICE_EVENT_GRANTED:
     case SLUICE_EVENT_OVERTIME:
     case SLUICE_EVENT_REFUSED:

@@ -19,11 +19,10 @@ static void expect_verdict(const struct world *world) {
   EXPECT_EQ(world->decision.delay, 0);
 }
 
-/* The item has failed: nothing but REFUSED is an answer, and that is the end of it. */
+/* The item has failed: nothing but REFUSED (and STOPPED, see below) is an answer, and that is the end of it. */
 static void expect_the_end(struct world *world, struct sluice_handle job, struct sluice_handle lane, int collects) {
-  static const enum sluice_outcome misfits[] = {SLUICE_OUTCOME_RETRY,     SLUICE_OUTCOME_FULFILLED,
-                                                SLUICE_OUTCOME_REJECTED,  SLUICE_OUTCOME_PULLED,
-                                                SLUICE_OUTCOME_EXHAUSTED, SLUICE_OUTCOME_STOPPED};
+  static const enum sluice_outcome misfits[] = {SLUICE_OUTCOME_RETRY, SLUICE_OUTCOME_FULFILLED, SLUICE_OUTCOME_REJECTED,
+                                                SLUICE_OUTCOME_PULLED, SLUICE_OUTCOME_EXHAUSTED};
   struct sluice_decision decision;
   for (size_t i = 0; i < sizeof misfits / sizeof *misfits; i++)
     EXPECT_EQ(sluice_step(world->engine, lane, misfits[i], &decision), SLUICE_ESTATE);
@@ -265,6 +264,36 @@ void test_verdict_of_one_lane_leaves_the_others_alone(void) {
     EXPECT_EQ(sluice_step(world.engine, first, SLUICE_OUTCOME_REFUSED, &world.decision), SLUICE_ESTALE);
     if (drains) EXPECT_EQ(world_step(&world, third, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_DONE);
   }
+  world_fini(&world);
+}
+
+/* "Not this one, and none after it." */
+void test_verdict_may_stop_the_job(void) {
+  struct world world;
+  world_init(&world);
+  for (int collects = 0; collects < 2; collects++) {
+    struct sluice_policy policy = judged_policy(collects);
+    policy.items = 9;
+    policy.limit = 3;
+    policy.rate = (struct sluice_rate){.max = 1, .per = 3600 * SECOND, .burst = 2};
+    struct sluice_handle job = world_open(&world, &policy);
+    struct sluice_handle asked = world_pull(&world, job), running = world_pull(&world, job);
+    struct sluice_handle waiting = world_pull(&world, job);
+    EXPECT_EQ(world.decision.action, SLUICE_ACTION_PARK);
+    EXPECT_EQ(world_step(&world, asked, SLUICE_OUTCOME_REFUSED), SLUICE_ACTION_REVIEW);
+    world_step(&world, asked, SLUICE_OUTCOME_STOPPED);
+    EXPECT_EQ(sluice_step(world.engine, waiting, SLUICE_OUTCOME_FULFILLED, &world.decision), SLUICE_ESTALE);
+    if (!collects) continue; /* it has failed */
+    EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_REST);
+    EXPECT_EQ(world_step(&world, running, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_DONE);
+    EXPECT(world.decision.counts.failed == 1 && world.decision.counts.done == 1);
+    EXPECT(!sluice_has_deadlines(world.engine));
+  }
+  struct sluice_policy policy = judged_policy(1); /* about a retry it is no answer */
+  policy.flags |= SLUICE_FLAG_REVIEW;
+  struct sluice_handle lane = world_start(&world, world_open(&world, &policy), 0);
+  EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_REJECTED), SLUICE_ACTION_REVIEW);
+  EXPECT_EQ(sluice_step(world.engine, lane, SLUICE_OUTCOME_STOPPED, &world.decision), SLUICE_ESTATE);
   world_fini(&world);
 }
 

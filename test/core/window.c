@@ -59,23 +59,6 @@ void test_window_lanes_go_on_as_many_as_were_read_and_in_order(void) {
   world_fini(&world);
 }
 
-/* A lane that finishes while others wait stands behind them. */
-void test_window_is_first_come_first_served(void) {
-  struct world world;
-  world_init(&world);
-  struct sluice_policy policy = windowed_policy(9, 2, 2);
-  struct sluice_handle job = world_open(&world, &policy);
-  struct sluice_handle first = world_start(&world, job, 0), second = world_start(&world, job, 1);
-  expect_wait(&world, first);
-  world_read(&world, job, 1);
-  expect_wait(&world, second); /* there is room, and it is the other's */
-  EXPECT_HANDED(&world, SLUICE_EVENT_RESUMED, first);
-  EXPECT_START(&world, 2, 1);
-  world_read(&world, job, 1);
-  expect_handed_lane(&world, second, 3);
-  world_fini(&world);
-}
-
 /* More than was taken was not read, whatever the caller says. */
 void test_window_reading_what_was_not_taken_is_nothing(void) {
   struct world world;

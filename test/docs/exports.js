@@ -25,13 +25,20 @@ function namesOf(constructor) {
   return [...new Set([...own, ...namesOf(Object.getPrototypeOf(constructor))])];
 }
 
+/** The symbols that the language has by name: Node 20 calls its `Symbol.dispose` otherwise. */
+const wellKnown = new Map(
+  Object.getOwnPropertyNames(Symbol)
+    .filter((name) => typeof Symbol[name] === 'symbol')
+    .map((name) => [Symbol[name], `[Symbol.${name}]`]),
+);
+
 /** The package's own symbols are for itself. */
 function isPublic(key) {
-  if (typeof key === 'symbol') return key.description.startsWith('Symbol.') && key !== Symbol.toStringTag;
+  if (typeof key === 'symbol') return wellKnown.has(key) && key !== Symbol.toStringTag;
   return key !== 'constructor';
 }
 
-const keyText = (key) => (typeof key === 'symbol' ? `[${key.description}]` : key);
+const keyText = (key) => wellKnown.get(key) ?? key;
 
 /** What an error has, each one has of its own. */
 const isError = (name) => required[name].prototype instanceof Error;

@@ -46,10 +46,10 @@ module.exports = ({ sluice, ...rivals }) => {
       note: `the rate is never reached; ${calls} calls: each has its part of the items`,
       contestants: [
         contestant('sluice, limit 16', ['sluice'], (n) => sluice.mapWithLimit(upTo(n), limit, increment)),
-        contestant('sluice, Semaphore(16)', ['sluice.RateLimiter'], (n) =>
+        contestant('sluice, Semaphore(16)', ['sluice.Semaphore'], (n) =>
           sluice.mapWithLimit(upTo(n), new sluice.Semaphore(limit), increment),
         ),
-        contestant(`sluice, Semaphore(16), ${calls} calls`, ['sluice.RateLimiter'], (n) => {
+        contestant(`sluice, Semaphore(16), ${calls} calls`, ['sluice.Semaphore'], (n) => {
           const semaphore = new sluice.Semaphore(limit);
           return Promise.all(parts(n).map((items) => sluice.mapWithLimit(items, semaphore, increment)));
         }),

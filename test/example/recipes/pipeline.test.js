@@ -70,7 +70,7 @@ describe('recipes: workers on a listing', () => {
     );
     assert.equal(isComplete, true);
     assert.deepEqual(world.pages, [1, 2, 3, 3, 4, 5, 6, 7, 8]);
-    assert.ok(world.most <= 4 && world.most > 1, `${world.most} at once`);
+    assert.ok(world.most <= 4, `${world.most} at once`);
     for (let id = 0; id < COUNT; id += 1) assert.equal(world.asked.get(id), isShaky(id) ? 2 : 1, `entry ${id}`);
   });
 
@@ -79,7 +79,7 @@ describe('recipes: workers on a listing', () => {
     world.sync = (_id, _nth, response) => held.push(response);
     const done = synchronise(origin(), { workers: 4 });
     await server.askedFor('/sync/3', 2); // by the test above it has been asked for once
-    await fetch(server.url('/ping')); // another page would have been asked for by now
+    for (let i = 0; i < 20; i += 1) await fetch(server.url('/ping')); // further pages would have been asked for by now
     // 4 in hand and 4 ahead: with one to come the generator stands in the second page.
     assert.deepEqual(world.pages, [1, 2]);
     assert.equal(world.running.length, 4);
@@ -100,11 +100,11 @@ describe('recipes: workers on a listing', () => {
 
   it('a listing that cannot be read rejects the call, and hangs up on what runs', async () => {
     const closed = [];
-    world.sync = (_id, _nth, response) => closed.push(once(response, 'close'));
+    world.sync = (id, _nth, response) => (id < 2 ? response.end('"ok"') : closed.push(once(response, 'close')));
     world.page = (page, json, response) => (page === 1 ? json() : response.writeHead(500).end());
     await assert.rejects(synchronise(origin(), { workers: 4 }), /HTTP 500 from .*entries\?page=2/);
     assert.deepEqual(world.pages, [1, 2, 2, 2, 2]);
-    assert.equal(closed.length, 4);
+    assert.equal(closed.length, PAGE_SIZE - 2); // what was read before it was begun before it
     await Promise.all(closed); // the test ends only if the connections do: the timeout is far away
   });
 

@@ -44,10 +44,7 @@ describe('recipes: limits for each tenant', () => {
       }
     };
     await Promise.all(Array.from({ length: 20 }, client));
-    assert.deepEqual(
-      names.map((name) => seen.get(name).most),
-      names.map(() => 2),
-    );
+    assert.equal(Math.max(...names.map((name) => seen.get(name).most)), 2);
     assert.equal(
       [...seen.values()].reduce((sum, { times }) => sum + times.length, 0),
       240,
