@@ -8,7 +8,7 @@ const { Attempt, Context, abortAttempt } = require('./context');
 const { outOfRange } = require('./errors');
 const options = require('./options');
 const { join } = require('./promise-hub');
-const { listen, markHandled, promiseFor } = require('./promises');
+const { forever, listen, markHandled, promiseFor } = require('./promises');
 const { resourceHere } = require('./resource');
 const { asResult, closeIterator, markElementsHandled } = require('./source');
 
@@ -225,4 +225,11 @@ function all(iterable, given) {
   return combine(ALL, iterable, given);
 }
 
-module.exports = { all, any, race };
+// One of each shape is kept alive: see shapes.js.
+const kept = new Combination(RACE);
+promiseFor(kept);
+promiseFor(kept.link);
+kept.add(forever());
+kept.entries = new Map([[1, new Entry(1, kept)]]);
+
+module.exports = { all, any, kept, race };

@@ -36,18 +36,12 @@ class Hub {
     listen(tail, link.resolve, link.reject);
   }
 
+  /** Who is told may have others leave, which changes nothing here any more, or start what joins the promise anew. */
   settle(outcome) {
     hubs.delete(this.promise);
     this.outcome = outcome;
-    this.promise = null;
-    // Detach the batch, then run it: who is told may have others leave, and start what joins the promise anew.
-    let member = this.first;
-    this.first = this.last = null;
-    while (member !== null) {
-      const { next } = member;
-      member.previous = member.next = null;
+    for (let member = this.first; member !== null; member = member.next) {
       if (member.isConfirmed) member.tell(outcome);
-      member = next;
     }
     return forever();
   }
@@ -93,7 +87,6 @@ class Member {
     else this.previous.next = this.next;
     if (this.next === null) hub.last = this.previous;
     else this.next.previous = this.previous;
-    this.previous = this.next = null;
   }
 }
 

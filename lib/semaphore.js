@@ -118,6 +118,8 @@ class Wish {
   }
 }
 
+const PLAIN = new Wish();
+
 class Semaphore {
   #permits;
 
@@ -175,12 +177,15 @@ class Semaphore {
     return permits.tryTake(weight) ? permitOf(permits, weight) : undefined;
   }
 
-  async use(fn, given) {
-    const permits = own(this);
-    options.callback('fn', fn);
-    const wish = new Wish();
-    if (given !== undefined) options.readEach(wish, given, 'options', USE_KEYS, readUseField);
-    return await useOf(permits, wish, fn);
+  use(fn, given) {
+    try {
+      const permits = own(this);
+      options.callback('fn', fn);
+      const wish = given === undefined ? PLAIN : options.readEach(new Wish(), given, 'options', USE_KEYS, readUseField);
+      return use(permits, wish, fn);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   resize(permits) {
@@ -208,12 +213,15 @@ class Mutex extends Semaphore {
     return own(this).available === 0;
   }
 
-  async runExclusive(fn, given) {
-    const permits = own(this);
-    options.callback('fn', fn);
-    const wish = new Wish();
-    if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, options.readWaitField);
-    return await useOf(permits, wish, fn);
+  runExclusive(fn, given) {
+    try {
+      const permits = own(this);
+      options.callback('fn', fn);
+      if (given === undefined) return use(permits, PLAIN, fn);
+      return use(permits, options.readEach(new Wish(), given, 'options', WAIT_KEYS, options.readWaitField), fn);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   resize(permits) {
@@ -292,8 +300,22 @@ function acquire(permits, wish, owner) {
   return promise;
 }
 
-async function useOf(permits, wish, fn) {
-  const permit = await acquire(permits, wish, 'options');
+/** Where no permit is free, fn is called behind the wait: in a frame of its own, since each frame costs an await. */
+function use(permits, wish, fn) {
+  const isFree = wish === PLAIN && !permits.isClosed && permits.tryTake(1);
+  return isFree ? useNow(new Permit(permits), fn) : useLater(acquire(permits, wish, 'options'), fn);
+}
+
+async function useNow(permit, fn) {
+  try {
+    return await fn(permit);
+  } finally {
+    permit[Symbol.dispose]();
+  }
+}
+
+async function useLater(acquired, fn) {
+  const permit = await acquired;
   try {
     return await fn(permit);
   } finally {

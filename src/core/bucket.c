@@ -55,10 +55,23 @@ void sluice__bucket_init(struct sluice__bucket *bucket, const struct sluice_rate
 static void refill(struct sluice__bucket *bucket, uint64_t now) {
   if (!bucket->is_begun) bucket->at = now;
   bucket->is_begun = 1;
-  if (now <= bucket->at) return;
-  bucket->tokens += accrued(bucket, now - bucket->at, bucket->burst - bucket->tokens, &bucket->carry);
-  if (bucket->tokens == bucket->burst) bucket->carry = 0;
-  bucket->at = now;
+  if (now > bucket->at) {
+    bucket->tokens += accrued(bucket, now - bucket->at, bucket->burst - bucket->tokens, &bucket->carry);
+    if (bucket->tokens == bucket->burst) bucket->carry = 0;
+    bucket->at = now;
+  }
+  bucket->tokens -= bucket->owed;
+  bucket->owed = 0;
+}
+
+void sluice__bucket_refill(struct sluice__bucket *bucket, uint64_t now) {
+  if (bucket->max != 0) refill(bucket, now);
+}
+
+int sluice__bucket_draw_early(struct sluice__bucket *bucket, uint64_t tokens, uint64_t now) {
+  if (now < bucket->shut || bucket->tokens - bucket->owed < tokens || bucket->max == 0) return 0;
+  bucket->owed += tokens;
+  return 1;
 }
 
 int sluice__bucket_draw(struct sluice__bucket *bucket, uint64_t tokens, uint64_t now) {
@@ -86,8 +99,9 @@ static uint64_t time_for(const struct sluice__bucket *bucket, uint64_t missing) 
 }
 
 uint64_t sluice__bucket_ready_for(const struct sluice__bucket *bucket, uint64_t tokens) {
-  if (bucket->max == 0 || bucket->tokens >= tokens) return later(bucket->at, bucket->shut);
-  uint64_t time = time_for(bucket, tokens - bucket->tokens);
+  uint64_t there = bucket->tokens - bucket->owed;
+  if (bucket->max == 0 || there >= tokens) return later(bucket->at, bucket->shut);
+  uint64_t time = time_for(bucket, tokens - there);
   return time > UINT64_MAX - bucket->at ? UINT64_MAX : later(bucket->at + time, bucket->shut);
 }
 

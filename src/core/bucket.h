@@ -9,6 +9,7 @@ struct sluice__bucket {
   uint64_t per;
   uint64_t burst; /* >= 1 */
   uint64_t tokens;
+  uint64_t owed;    /* of these, given out since `at` without asking for the time: <= tokens */
   uint64_t carry;   /* max * the time since the last token, in units of 1/per token: < per */
   uint64_t at;      /* up to when tokens have accrued */
   uint64_t shut;    /* no token is given out before; 0: never shut */
@@ -23,6 +24,12 @@ void sluice__bucket_init(struct sluice__bucket *bucket, const struct sluice_rate
 /* Takes so many tokens, at most `burst`; 0 where there are not as many at `now`. A `now` before the last one is as the
  * last one. */
 int sluice__bucket_draw(struct sluice__bucket *bucket, uint64_t tokens, uint64_t now);
+/* The same where nobody has read the clock: of the tokens that there were when it was last read, and `now` is no later
+ * than the true time. They count as given out when the time is next known, so never too early; to be brought in soon,
+ * as what accrues above the burst meanwhile is lost. 0 also where only the clock can tell. */
+int sluice__bucket_draw_early(struct sluice__bucket *bucket, uint64_t tokens, uint64_t now);
+/* Brings in the time. */
+void sluice__bucket_refill(struct sluice__bucket *bucket, uint64_t now);
 /* When draw() will find so many, at most `burst`; SLUICE_NEVER and above is never. After a draw(): as of its `now`. */
 uint64_t sluice__bucket_ready_for(const struct sluice__bucket *bucket, uint64_t tokens);
 /* What draw() would find. */

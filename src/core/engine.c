@@ -29,7 +29,7 @@ struct sluice_engine *sluice_engine_new(const struct sluice_allocator *allocator
   sluice__wheel_init(&engine->wheel);
   struct sluice__link *lists[] = {&engine->newborn, &engine->held,  &engine->final, &engine->yielded,
                                   &engine->handed,  &engine->ready, &engine->dirty, &engine->reporting,
-                                  &engine->granted, &engine->roomy};
+                                  &engine->granted, &engine->roomy, &engine->owing};
   /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers, and it is their number that counts */
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) sluice__list_init(lists[i]);
   engine->stride = 1;
@@ -187,6 +187,7 @@ void sluice_turn_end(struct sluice_engine *engine, uint64_t now, uint64_t busy) 
   while (!sluice__list_empty(&engine->granted))
     sluice__grant_revoke(engine, SLUICE__CONTAINER(engine->granted.next, struct sluice__job, granted));
   sluice__window_turn(engine);
+  sluice__limiters_turn(engine);
   struct sluice__link judged;
   sluice__list_init(&judged);
   while (!sluice__list_empty(&engine->newborn)) stamp(engine, sluice__deadline_of(engine->newborn.next), &judged);

@@ -149,6 +149,7 @@ struct sluice__semaphore {
 /* A token bucket and who waits for it: shared, in a slot; or a job's own, without one. */
 struct sluice__limiter {
   struct sluice__slot slot;
+  struct sluice__link owing;    /* in the engine's `owing`, or nowhere */
   struct sluice__deadline gate; /* armed while there are claims */
   struct sluice__link claims;
   struct sluice__bucket bucket;
@@ -218,6 +219,7 @@ struct sluice_engine {
   struct sluice__link dirty;     /* jobs whose counts changed */
   struct sluice__link reporting; /* jobs whose EVENT_PROGRESS is ready */
   struct sluice__link granted;   /* jobs that were granted a run in this turn */
+  struct sluice__link owing;     /* limiters that gave out tokens without asking for the time */
   struct sluice__link roomy;     /* jobs of which lanes go on at the end of this turn */
   struct sluice_grants *grants;  /* NULL: never */
   uint64_t held_until;
@@ -366,6 +368,8 @@ int sluice__limiter_next(struct sluice_engine *engine, struct sluice__limiter *l
                          struct sluice_decision *decision);
 /* When the gate, which is being stamped, is due. */
 uint64_t sluice__limiter_due(const struct sluice_engine *engine, struct sluice__limiter *limiter);
+/* The end of a turn: tokens that were given out in it are accounted for. */
+void sluice__limiters_turn(struct sluice_engine *engine);
 struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine, struct sluice_handle handle);
 
 /* semaphore.c */
@@ -380,6 +384,8 @@ void sluice__permit_claim(struct sluice__job *job);
 void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane);
 /* The job has no use for a spare permit. */
 void sluice__permit_decline(struct sluice_engine *engine, struct sluice__job *job);
+/* No item is taken any more, and no lane of the job waits for a permit: nor does the job. */
+void sluice__permit_quit(struct sluice_engine *engine, struct sluice__job *job);
 /* The job is about to end, without lanes: it leaves the semaphore. */
 void sluice__permit_detach(struct sluice_engine *engine, struct sluice__job *job);
 /* The lane gives back its permit, or leaves the line; it may have none. */

@@ -96,6 +96,7 @@ void sluice__job_fail(struct sluice_engine *engine, struct sluice__job *job, str
       sluice__disarm(engine, &job->total);
       job->is_draining = 1;
       job->is_pulling = 0;
+      if (job->semaphore != NULL) sluice__permit_quit(engine, job);
       decision->action = SLUICE_ACTION_DRAIN;
       decision->counts = job->counts;
       return;
@@ -472,6 +473,7 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
   }
   job->is_exhausted = 1;
   sluice__window_serve(engine, job);
+  if (job->semaphore != NULL && job->claimant == SLUICE__NO_SLOT) sluice__permit_quit(engine, job);
   rest(engine, job, lane, decision);
   return SLUICE_OK;
 }
@@ -526,6 +528,7 @@ static int stopped(struct sluice_engine *engine, struct sluice__job *job, struct
   }
   job->is_exhausted = 1;
   job->is_pulling = 0;
+  if (job->semaphore != NULL) sluice__permit_quit(engine, job);
   if (is_verdict) return reviewed(engine, job, stopping, SLUICE_OUTCOME_REFUSED, decision);
   return settle(engine, job, stopping, SLUICE_OUTCOME_FULFILLED, decision);
 }

@@ -19,6 +19,7 @@ void sluice__limiter_init(struct sluice__limiter *limiter, const struct sluice_r
   limiter->waiting_jobs = 0;
   limiter->jobs = 0;
   limiter->waiters = 0;
+  sluice__list_init(&limiter->owing);
 }
 
 static struct sluice__claim *head_of(const struct sluice__limiter *limiter) {
@@ -155,6 +156,7 @@ int sluice_limiter_close(struct sluice_engine *engine, struct sluice_handle hand
   struct sluice__limiter *limiter = sluice__limiter_find(engine, handle);
   if (limiter == NULL) return SLUICE_ESTALE;
   if (limiter->waiters != 0 || limiter->jobs != 0) return SLUICE_ESTATE;
+  sluice__list_unlink(&limiter->owing);
   sluice__slab_give_back(&engine->limiters, &limiter->slot);
   return SLUICE_OK;
 }
@@ -163,13 +165,35 @@ static uint64_t capacity(const struct sluice__limiter *limiter) {
   return limiter->bucket.max == 0 ? SLUICE_PERMIT_MAX : limiter->bucket.burst;
 }
 
+static int draw_now(struct sluice_engine *engine, struct sluice__limiter *limiter, uint64_t tokens) {
+  if (!sluice__bucket_draw_early(&limiter->bucket, tokens, sluice__time(engine)))
+    return sluice__bucket_draw(&limiter->bucket, tokens, sluice__time(engine));
+  if (sluice__list_empty(&limiter->owing)) sluice__list_append(&engine->owing, &limiter->owing);
+  return 1;
+}
+
+int sluice_draws_early(const struct sluice_engine *engine, struct sluice_handle handle, uint64_t tokens) {
+  const struct sluice__limiter *limiter = sluice__limiter_find(engine, handle);
+  if (limiter == NULL || head_of(limiter) != NULL) return 0;
+  const struct sluice__bucket *bucket = &limiter->bucket;
+  return bucket->max != 0 && bucket->tokens - bucket->owed >= tokens && sluice__time(engine) >= bucket->shut;
+}
+
+void sluice__limiters_turn(struct sluice_engine *engine) {
+  while (!sluice__list_empty(&engine->owing)) {
+    struct sluice__limiter *limiter = SLUICE__CONTAINER(engine->owing.next, struct sluice__limiter, owing);
+    sluice__list_unlink(&limiter->owing);
+    sluice__bucket_refill(&limiter->bucket, engine->now);
+  }
+}
+
 int sluice_draw(struct sluice_engine *engine, struct sluice_handle handle, uint64_t tokens, uint64_t timeout,
                 uint64_t max_waiting, uint32_t flags, struct sluice_decision *decision) {
   struct sluice__limiter *limiter = sluice__limiter_find(engine, handle);
   if (limiter == NULL) return SLUICE_ESTALE;
   if (tokens == 0 || tokens > capacity(limiter) || (flags & ~(uint32_t)SLUICE_FLAG_UNREF)) return SLUICE_EINVAL;
   decision->action = 0;
-  if (head_of(limiter) == NULL && sluice__bucket_draw(&limiter->bucket, tokens, sluice__time(engine))) {
+  if (head_of(limiter) == NULL && draw_now(engine, limiter, tokens)) {
     decision->event = SLUICE_EVENT_GRANTED;
     decision->elapsed = 0;
     return SLUICE_OK;

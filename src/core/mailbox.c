@@ -462,6 +462,25 @@ static int call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, en
   }
 }
 
+int sluice_mailbox_wants_clock(const struct sluice_engine *engine, const struct sluice_mailbox *mailbox,
+                               enum sluice_operation operation) {
+  uint64_t weight;
+  switch (operation) {
+    case SLUICE_OPERATION_DRAW:
+      return !read_permits(DOUBLE(WEIGHT), &weight) || !sluice_draws_early(engine, read_limiter(mailbox), weight);
+    case SLUICE_OPERATION_RECONFIGURE:
+    case SLUICE_OPERATION_PENALIZE:
+    case SLUICE_OPERATION_LIMITER_LEVEL:
+      return 1;
+    case SLUICE_OPERATION_NEXT:
+    case SLUICE_OPERATION_HAND:
+    case SLUICE_OPERATION_GIVE:
+      return sluice_wants_clock(engine);
+    default:
+      return 0;
+  }
+}
+
 void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *mailbox,
                          enum sluice_operation operation) {
   int error;

@@ -145,6 +145,10 @@ struct sluice_mailbox {
  * and no other word is written. An unknown operation is SLUICE_EINVAL. */
 void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, enum sluice_operation operation);
 
+/* Whether the clock is to be read (OBSERVE) before this operation, whose words are written. */
+int sluice_mailbox_wants_clock(const struct sluice_engine *engine, const struct sluice_mailbox *mailbox,
+                               enum sluice_operation operation);
+
 /* The one that is called for every event; the same as sluice_mailbox_call(..., SLUICE_OPERATION_STEP). */
 void sluice_mailbox_step(struct sluice_engine *engine, struct sluice_mailbox *mailbox);
 

@@ -124,10 +124,14 @@ void sluice__permit_decline(struct sluice_engine *engine, struct sluice__job *jo
   give_back(engine, job);
 }
 
-void sluice__permit_detach(struct sluice_engine *engine, struct sluice__job *job) {
+void sluice__permit_quit(struct sluice_engine *engine, struct sluice__job *job) {
   leave_line(engine, job);
   sluice__permit_decline(engine, job);
   sluice__disarm(engine, &job->invitation);
+}
+
+void sluice__permit_detach(struct sluice_engine *engine, struct sluice__job *job) {
+  sluice__permit_quit(engine, job);
   job->semaphore->jobs--;
 }
 

@@ -288,7 +288,9 @@ int sluice_read(struct sluice_engine *engine, struct sluice_handle job, uint64_t
  *
  * Who asks for more than is free waits, and so does everybody behind it: a heavy waiter is not starved by light ones. A
  * job stands in the line once, and again behind the others for its next permit. Its lanes hand one permit on from item
- * to item as long as nobody else waits.
+ * to item as long as nobody else waits; where somebody does, the lane that gives its permit back rests, unless it is
+ * the last. (Measured: to let a lane wait with an item in hand beside others that run makes each item cost ten times as
+ * much.) The last one pulls the next item before it waits: an empty source must be known to be empty.
  *
  * Permits that are given back are handed over in the same call: what they allow is in sluice_hand(), and in
  * sluice_next(). */
@@ -312,7 +314,7 @@ int sluice_give(struct sluice_engine *engine, struct sluice_handle semaphore, ui
 int sluice_resize(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t permits);
 
 /* Limiters: a token bucket that waiters and jobs share, first come, first served. All of these want the clock observed
- * before (sluice_observe). */
+ * before (sluice_observe), but for draws that sluice_draws_early(). */
 
 /* *limiter is its handle. Errors: SLUICE_EINVAL (rate), SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice_limiter(struct sluice_engine *engine, const struct sluice_rate *rate, struct sluice_handle *limiter);
@@ -322,6 +324,8 @@ int sluice_limiter_close(struct sluice_engine *engine, struct sluice_handle limi
  * Errors: the same; SLUICE_EINVAL where tokens is 0 or above the burst. */
 int sluice_draw(struct sluice_engine *engine, struct sluice_handle limiter, uint64_t tokens, uint64_t timeout,
                 uint64_t max_waiting, uint32_t flags, struct sluice_decision *decision);
+/* Whether a draw would be granted whatever the time is: there are tokens enough since the clock was last read. */
+int sluice_draws_early(const struct sluice_engine *engine, struct sluice_handle limiter, uint64_t tokens);
 /* From now on it has this rate; the tokens it holds stay, as far as the burst allows. Waiters that ask for more than
  * the burst are refused. Errors: SLUICE_ESTALE, SLUICE_EINVAL. */
 int sluice_reconfigure(struct sluice_engine *engine, struct sluice_handle limiter, const struct sluice_rate *rate);

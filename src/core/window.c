@@ -28,8 +28,14 @@ void sluice__window_clear(struct sluice__job *job) {
   sluice__list_unlink(&job->roomy);
 }
 
+/* How many of those that wait may go on: all where no item is left, for nothing will be read for them. */
+static uint64_t room_for_waiting(const struct sluice__job *job) {
+  int is_over = job->is_exhausted || job->next_item == job->policy.items;
+  return is_over ? UINT64_MAX : sluice__window_room(job);
+}
+
 void sluice__window_serve(struct sluice_engine *engine, struct sluice__job *job) {
-  uint64_t room = job->is_exhausted ? UINT64_MAX : sluice__window_room(job);
+  uint64_t room = room_for_waiting(job);
   for (; room > 0 && !sluice__list_empty(&job->room); room--) hand_first(engine, job);
 }
 
@@ -48,7 +54,7 @@ int sluice_read(struct sluice_engine *engine, struct sluice_handle handle, uint6
   sluice__grant_sync(engine, job);
   uint64_t unread = job->next_item - job->read;
   job->read += count < unread ? count : unread;
-  uint64_t room = sluice__window_room(job);
+  uint64_t room = room_for_waiting(job);
   if (room > 0 && !sluice__list_empty(&job->room)) hand_first(engine, job);
   if (room > 1 && !sluice__list_empty(&job->room) && sluice__list_empty(&job->roomy))
     sluice__list_append(&engine->roomy, &job->roomy);

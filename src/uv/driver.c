@@ -95,23 +95,6 @@ void sluice_driver_step(struct sluice_driver *driver) {
   update_reference(driver);
 }
 
-/* Whether an operation's decision needs the time of this moment, not the turn's. */
-static int is_timed(const struct sluice_driver *driver, enum sluice_operation operation) {
-  switch (operation) {
-    case SLUICE_OPERATION_DRAW:
-    case SLUICE_OPERATION_RECONFIGURE:
-    case SLUICE_OPERATION_PENALIZE:
-    case SLUICE_OPERATION_LIMITER_LEVEL:
-      return 1;
-    case SLUICE_OPERATION_NEXT:
-    case SLUICE_OPERATION_HAND:
-    case SLUICE_OPERATION_GIVE:
-      return sluice_wants_clock(driver->engine);
-    default:
-      return 0;
-  }
-}
-
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation) {
   if (operation == SLUICE_OPERATION_STEP) {
     sluice_driver_step(driver);
@@ -123,7 +106,7 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
   }
   /* The turn's time runs from here. (JOIN is no step: the first lanes start inside the call, whatever the time.) */
   if (operation == SLUICE_OPERATION_OPEN && --driver->countdown == 0) observe(driver);
-  if (is_timed(driver, operation)) observe(driver);
+  if (sluice_mailbox_wants_clock(driver->engine, driver->mailbox, operation)) observe(driver);
   int needs_now = operation == SLUICE_OPERATION_REMAINING || operation == SLUICE_OPERATION_CLOCK;
   if (needs_now && !driver->is_virtual) DOUBLE(driver, NOW) = (double)read_clock(driver);
   call_engine(driver, operation);

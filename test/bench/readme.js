@@ -69,7 +69,7 @@ const COORDINATION = [
   [
     'queue',
     '`Queue`, 100k items put, then got by a consumer',
-    ['sluice, for await', 'sluice, consume', 'async.queue', 'p-queue'],
+    ['sluice, for await', 'fastq, callbacks', 'sluice, consume', 'async.queue', 'p-queue'],
   ],
   [
     'queue-lockstep',

@@ -32,6 +32,18 @@ static void expect_handed_lane(struct world *world, struct sluice_handle lane, u
   EXPECT_START(world, item, 1);
 }
 
+/* The job was handed a permit for one more lane. */
+static void expect_room(struct world *world, struct sluice_handle job) {
+  EXPECT_EQ(world_hand(world), SLUICE_EVENT_ROOM);
+  EXPECT_EQ(world->decision.action, 0);
+  EXPECT_SAME(world->decision.job, job);
+}
+
+/* Asks for one more lane, which has to wait: the job stands in the line. */
+static void expect_no_room(struct world *world, struct sluice_handle job) {
+  EXPECT_EQ(world_join(world, job), SLUICE_ACTION_REST);
+}
+
 void test_permits_each_item_holds_one(void) {
   struct world world;
   world_init(&world);
@@ -44,17 +56,74 @@ void test_permits_each_item_holds_one(void) {
   expect_free(&world, semaphore, 1);
   struct sluice_handle second = world_start(&world, job, 1);
   expect_free(&world, semaphore, 0);
-  struct sluice_handle third = pull_and_wait(&world, job, 2);
-  expect_waiting(&world, semaphore, 1);
-  EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_REST);
-  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST); /* nothing is left for it */
-  expect_handed_lane(&world, third, 2);
-  expect_free(&world, semaphore, 0);
+  for (int i = 0; i < 2; i++) {
+    expect_no_room(&world, job);
+    expect_waiting(&world, semaphore, 1); /* once, however often */
+  }
+  world_step(&world, first, SLUICE_OUTCOME_FULFILLED);
+  EXPECT_START(&world, 2, 1); /* its own job is nobody else */
   EXPECT_EQ(world_step(&world, second, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST);
+  expect_room(&world, job);
+  expect_free(&world, semaphore, 0);
+  expect_no_room(&world, job); /* there is no item for it: the permit is given back */
   expect_free(&world, semaphore, 1);
-  EXPECT_EQ(world_step(&world, third, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_DONE);
+  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_DONE);
   expect_free(&world, semaphore, 2);
   EXPECT_EQ(world_semaphore_level(&world, semaphore).jobs, 0);
+  world_fini(&world);
+}
+
+/* A permit for one more lane is that lane's, and nobody else's. */
+void test_permits_a_job_grows_as_it_is_handed_more(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_handle semaphore = world_semaphore(&world, 3, 2);
+  struct sluice_policy policy = held_policy(semaphore, 9, 3);
+  struct sluice_handle job = world_open(&world, &policy);
+  struct sluice_handle first = world_start(&world, job, 0);
+  expect_no_room(&world, job);
+  struct sluice_handle waiter = world_await_permits(&world, semaphore, 1);
+  world_give(&world, semaphore, 1);
+  expect_room(&world, job);
+  world_start(&world, job, 1);
+  EXPECT_NOTHING_HANDED(&world);
+  expect_no_room(&world, job); /* behind the waiter */
+  world_give(&world, semaphore, 1);
+  EXPECT_HANDED(&world, SLUICE_EVENT_GRANTED, waiter);
+  world_give(&world, semaphore, 1);
+  EXPECT(sluice_is_referenced(world.engine));
+  world_step(&world, first,
+             SLUICE_OUTCOME_FULFILLED); /* before it was told: a lane keeps its permit, the spare stays */
+  EXPECT_START(&world, 2, 1);
+  expect_room(&world, job);
+  world_start(&world, job, 3);
+  expect_no_room(&world, job); /* full */
+  expect_waiting(&world, semaphore, 0);
+  world_fini(&world);
+}
+
+/* A lane that needs a permit takes the spare one: then there is no room for another. */
+void test_permits_an_invitation_may_be_void(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_handle semaphore = world_semaphore(&world, 2, 1);
+  struct sluice_policy policy = held_policy(semaphore, SLUICE_UNKNOWN, 2);
+  policy.source = SLUICE_SOURCE_ASYNC;
+  struct sluice_handle job = world_open(&world, &policy);
+  struct sluice_handle lane = world_pull(&world, job);
+  EXPECT_START(&world, 0, 1);
+  expect_no_room(&world, job);
+  EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PULL); /* gives it to its own job */
+  EXPECT(sluice_has_handed(world.engine));
+  world_step(&world, lane, SLUICE_OUTCOME_PULLED);
+  EXPECT_START(&world, 1, 1);
+  EXPECT_NOTHING_HANDED(&world);
+  expect_no_room(&world, job);
+  world_give(&world, semaphore, 1);
+  expect_room(&world, job);
+  EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_PULL);
+  EXPECT_EQ(world_step(&world, world.decision.lane, SLUICE_OUTCOME_EXHAUSTED), SLUICE_ACTION_REST);
+  expect_free(&world, semaphore, 1); /* nobody will use it */
   world_fini(&world);
 }
 
@@ -101,14 +170,15 @@ void test_permits_of_items_add_up_for_a_heavy_waiter(void) {
   struct sluice_handle job = world_open(&world, &policy);
   struct sluice_handle first = world_start(&world, job, 0), second = world_start(&world, job, 1);
   struct sluice_handle heavy = world_await_permits(&world, semaphore, 2);
-  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PULL);
-  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_PULLED), SLUICE_ACTION_PARK);
+  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST); /* the job waits for it */
   EXPECT_NOTHING_HANDED(&world);
-  EXPECT_EQ(world_step(&world, second, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST); /* one waits for the job */
+  EXPECT_EQ(world_step(&world, second, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PULL); /* the last one */
   EXPECT_HANDED(&world, SLUICE_EVENT_GRANTED, heavy);
+  EXPECT_EQ(world_step(&world, second, SLUICE_OUTCOME_PULLED), SLUICE_ACTION_PARK);
+  expect_waiting(&world, semaphore, 1);
   EXPECT_NOTHING_HANDED(&world);
   world_give(&world, semaphore, 2);
-  expect_handed_lane(&world, first, 2);
+  expect_handed_lane(&world, second, 2);
   world_start(&world, job, 3); /* the lane that rested comes back when it is asked for */
   world_fini(&world);
 }
@@ -168,26 +238,26 @@ void test_permits_are_held_through_retries(void) {
 void test_permits_are_held_at_the_gate(void) {
   struct world world;
   world_init(&world);
-  struct sluice_handle semaphore = world_semaphore(&world, 2, 1);
+  struct sluice_handle semaphore = world_semaphore(&world, 1, 1);
   struct sluice_policy policy = held_policy(semaphore, 9, 2);
-  policy.rate = (struct sluice_rate){.max = 10, .per = SECOND, .burst = 1};
+  policy.limiter = world_limiter(&world, 10, SECOND, 1);
+  EXPECT_EQ(world_draw(&world, policy.limiter, 1, 0), SLUICE_EVENT_GRANTED);
   struct sluice_handle job = world_open(&world, &policy);
-  struct sluice_handle first = world_pull(&world, job);
-  EXPECT_START(&world, 0, 1);
-  struct sluice_handle second = pull_and_wait(&world, job, 1); /* for a permit */
+  struct sluice_handle lane = pull_and_wait(&world, job, 0);
   expect_waiting(&world, semaphore, 1);
+  EXPECT_EQ(world_limiter_level(&world, policy.limiter).waiting, 0);
   EXPECT(!sluice_is_referenced(world.engine));
   world_give(&world, semaphore, 1);
   EXPECT_NOTHING_HANDED(&world); /* it has it, and waits for its token */
+  EXPECT_EQ(world_limiter_level(&world, policy.limiter).waiting, 1);
   EXPECT(sluice_is_referenced(world.engine));
   expect_free(&world, semaphore, 0);
-  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PULL);
-  expect_free(&world, semaphore, 1); /* a pull holds none */
   world_pass(&world, 100 * MS);
   EXPECT_EQ(world_next(&world), SLUICE_EVENT_RESUMED);
-  EXPECT_SAME(world.decision.lane, second);
-  EXPECT_START(&world, 1, 1);
-  expect_free(&world, semaphore, 1);
+  EXPECT_SAME(world.decision.lane, lane);
+  EXPECT_START(&world, 0, 1);
+  EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PULL);
+  expect_free(&world, semaphore, 1); /* a pull holds none */
   world_fini(&world);
 }
 
@@ -213,25 +283,29 @@ void test_permits_of_each_source(void) {
   struct world world;
   world_init(&world);
   for (int source = SLUICE_SOURCE_INDEXED; source <= SLUICE_SOURCE_ASYNC; source++) {
-    struct sluice_handle semaphore = world_semaphore(&world, 2, 1);
+    struct sluice_handle semaphore = world_semaphore(&world, 2, 2);
     struct sluice_policy policy = held_policy(semaphore, source == SLUICE_SOURCE_INDEXED ? 2 : SLUICE_UNKNOWN, 3);
     policy.source = (enum sluice_source)source;
     struct sluice_handle job = world_open(&world, &policy);
-    struct sluice_handle first;
-    if (source == SLUICE_SOURCE_ASYNC) first = world_pull(&world, job);
-    else first = world_start(&world, job, 0);
-    EXPECT_START(&world, 0, 1);
-    expect_free(&world, semaphore, 0);
-    struct sluice_handle second = pull_and_wait(&world, job, 1);
+    struct sluice_handle first = pull_and_wait(&world, job, 0); /* the only lane has its item */
     EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_REST);
     world_give(&world, semaphore, 1);
-    expect_handed_lane(&world, second, 1);
-    if (source != SLUICE_SOURCE_INDEXED) { /* it turns out that there is no third */
-      EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_PULL);
-      EXPECT_EQ(world_step(&world, world.decision.lane, SLUICE_OUTCOME_EXHAUSTED), SLUICE_ACTION_REST);
-    }
-    EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST);
+    expect_handed_lane(&world, first, 0);
+    expect_no_room(&world, job);
+    world_give(&world, semaphore, 1);
+    expect_room(&world, job);
+    struct sluice_handle second;
+    if (source == SLUICE_SOURCE_ASYNC) second = world_pull(&world, job);
+    else second = world_start(&world, job, 1);
+    EXPECT_START(&world, 1, 1);
+    expect_no_room(&world, job);
+    enum sluice_action next = world_step(&world, first, SLUICE_OUTCOME_FULFILLED);
+    if (source == SLUICE_SOURCE_ASYNC) EXPECT_EQ(next, SLUICE_ACTION_PULL);
+    if (source == SLUICE_SOURCE_SYNC) EXPECT_START(&world, 2, 1);
+    if (source != SLUICE_SOURCE_INDEXED) /* it turns out that there is no third */
+      EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_EXHAUSTED), SLUICE_ACTION_REST);
     EXPECT_EQ(world_step(&world, second, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_DONE);
+    EXPECT_NOTHING_HANDED(&world);
     expect_free(&world, semaphore, 2);
   }
   /* A SYNC source that has nothing for the START just answered. */
@@ -289,11 +363,11 @@ void test_permits_one_too_many_is_given_back_between_items(void) {
   struct sluice_handle job = world_open(&world, &policy);
   struct sluice_handle first = world_start(&world, job, 0), second = world_start(&world, job, 1);
   world_resize(&world, semaphore, 1);
-  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_PULL);
-  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_PULLED), SLUICE_ACTION_PARK);
+  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST);
   EXPECT_NOTHING_HANDED(&world);
   world_resize(&world, semaphore, 2);
-  expect_handed_lane(&world, first, 2);
+  expect_room(&world, job);
+  world_start(&world, job, 2);
   world_step(&world, second, SLUICE_OUTCOME_FULFILLED);
   EXPECT_START(&world, 3, 1);
   world_fini(&world);
@@ -318,53 +392,63 @@ void test_permits_a_semaphore_is_not_closed_under_a_job_and_shuts_out_none(void)
   world_fini(&world);
 }
 
+/* What the job has when it ends. */
 enum ending { ABORT, TOTAL, STOP, DRAIN, ENDINGS };
+enum holding { WAITS_WITH_ITEM, HANDED_WITH_ITEM, WAITS_FOR_ONE_MORE, HANDED_ONE_MORE, TOLD_OF_ONE_MORE, HOLDINGS };
 
-/* Two permits: the caller's, and that of item 0, which runs. Item 1 waits, or has just been handed one. */
-static void play_ending(enum ending ending, int is_handed) {
+/* Two permits: the caller's, and another that is the caller's or item 0's. Somebody waits behind the job. */
+static void play_ending(enum ending ending, enum holding holding) {
   struct world world;
   world_init(&world);
-  struct sluice_handle semaphore = world_semaphore(&world, 2, 1);
-  struct sluice_policy policy = held_policy(semaphore, 2, 2);
+  int has_item = holding <= HANDED_WITH_ITEM;
+  struct sluice_handle semaphore = world_semaphore(&world, 2, has_item ? 2 : 1);
+  struct sluice_policy policy = held_policy(semaphore, 9, 2);
   if (ending == TOTAL) policy.total_timeout = 100 * MS;
   if (ending == DRAIN) policy.flags = SLUICE_FLAG_DRAIN;
   struct sluice_handle job = world_open(&world, &policy);
-  struct sluice_handle running = world_start(&world, job, 0);
-  struct sluice_handle lane = pull_and_wait(&world, job, 1);
+  struct sluice_handle lane = has_item ? pull_and_wait(&world, job, 0) : world_start(&world, job, 0);
+  if (!has_item) expect_no_room(&world, job);
   struct sluice_handle behind = world_await_permits(&world, semaphore, 1);
   world_pass(&world, 100 * MS);
-  if (is_handed) world_give(&world, semaphore, 1);
+  int is_given = holding != WAITS_WITH_ITEM && holding != WAITS_FOR_ONE_MORE;
+  if (is_given) world_give(&world, semaphore, 1);
+  if (holding == TOLD_OF_ONE_MORE) expect_room(&world, job);
   switch (ending) {
     case ABORT:
       EXPECT_EQ(world_abort(&world, job), SLUICE_ACTION_FAIL);
       break;
     case TOTAL:
-      if (is_handed) expect_handed_lane(&world, lane, 1); /* before what time has brought */
+      if (holding == HANDED_WITH_ITEM) expect_handed_lane(&world, lane, 0); /* before what time has brought */
+      if (holding == HANDED_ONE_MORE) expect_room(&world, job);
       EXPECT_EQ(world_next(&world), SLUICE_EVENT_TOTAL);
       EXPECT_EQ(world.decision.action, SLUICE_ACTION_FAIL);
       break;
     case STOP:
-      EXPECT_EQ(world_step(&world, running, SLUICE_OUTCOME_STOPPED), SLUICE_ACTION_DONE);
+      EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_STOPPED), SLUICE_ACTION_DONE);
       break;
     default:
-      EXPECT_EQ(world_abort(&world, job), SLUICE_ACTION_DRAIN);
-      EXPECT_EQ(world.decision.counts.started, 2);
-      EXPECT_EQ(sluice_has_handed(world.engine), is_handed);
-      EXPECT_EQ(world_step(&world, running, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_DONE);
+      EXPECT_EQ(world_abort(&world, job), has_item ? SLUICE_ACTION_FAIL : SLUICE_ACTION_DRAIN);
+      EXPECT_EQ(sluice_has_handed(world.engine), is_given); /* what it will not use is not kept for it */
+      expect_waiting(&world, semaphore, !is_given && !has_item ? 1 : has_item && !is_given);
+      if (!has_item) EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_DONE);
   }
   EXPECT_EQ(sluice_step(world.engine, lane, SLUICE_OUTCOME_FULFILLED, &world.decision), SLUICE_ESTALE);
+  if (holding == WAITS_WITH_ITEM) world_give(&world, semaphore, 1);
   EXPECT_HANDED(&world, SLUICE_EVENT_GRANTED, behind);
   EXPECT_NOTHING_HANDED(&world);
-  world_give(&world, semaphore, is_handed ? 1 : 2);
-  expect_free(&world, semaphore, 2); /* none is lost, none is made */
   EXPECT_EQ(world_semaphore_level(&world, semaphore).jobs, 0);
+  world_give(&world, semaphore, has_item || !is_given ? 2 : 1);
+  expect_free(&world, semaphore, 2); /* none is lost, none is made */
   EXPECT(!sluice_has_deadlines(world.engine));
   world_fini(&world);
 }
 
 void test_permits_are_kept_count_of_however_a_job_ends(void) {
   for (int ending = ABORT; ending < ENDINGS; ending++) {
-    for (int is_handed = 0; is_handed < 2; is_handed++) play_ending((enum ending)ending, is_handed);
+    for (int holding = WAITS_WITH_ITEM; holding < HOLDINGS; holding++) {
+      if (ending == STOP && holding <= HANDED_WITH_ITEM) continue; /* nothing runs that could say so */
+      play_ending((enum ending)ending, (enum holding)holding);
+    }
   }
 }
 
@@ -459,7 +543,7 @@ void test_permits_of_a_job_that_ends_go_to_others(void) {
   struct sluice_policy policy = held_policy(semaphore, 9, 9);
   struct sluice_handle job = world_open(&world, &policy), other = world_open(&world, &policy);
   for (uint64_t item = 0; item < 3; item++) world_start(&world, job, item);
-  pull_and_wait(&world, job, 3);
+  expect_no_room(&world, job);
   struct sluice_handle lane = pull_and_wait(&world, other, 0);
   struct sluice_handle heavy = world_await_permits(&world, semaphore, 2);
   EXPECT_EQ(world_abort(&world, job), SLUICE_ACTION_FAIL);

@@ -339,6 +339,9 @@
   X(verdict_holds_lane_and_permit) \
   X(verdict_on_an_item_that_waits_for_a_permit) \
   X(verdict_may_stop_the_job) \
+  X(permits_a_job_grows_as_it_is_handed_more) \
+  X(permits_an_invitation_may_be_void) \
+  X(window_a_fast_lane_leaves_nothing_to_the_others) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \

@@ -51,11 +51,37 @@ void test_window_lanes_go_on_as_many_as_were_read_and_in_order(void) {
   expect_handed_lane(&world, lanes[2], 3);
   EXPECT_NOTHING_HANDED(&world);
   world_read(&world, job, 2);
-  expect_handed_lane(&world, lanes[0], 4);
-  EXPECT_EQ(world_next(&world), SLUICE_EVENT_RESUMED); /* what is left behind */
+  expect_handed_lane(&world, lanes[0], 4); /* it may take all that there is room for: the others wait for that */
+  EXPECT_NOTHING_HANDED(&world);
+  world_end_turn(&world);
+  EXPECT(sluice_is_ready(world.engine));
+  EXPECT_EQ(world_next(&world), SLUICE_EVENT_RESUMED);
   EXPECT_SAME(world.decision.lane, lanes[1]);
   EXPECT_START(&world, 5, 1);
   EXPECT_NOTHING_HANDED(&world);
+  world_fini(&world);
+}
+
+/* A fast lane takes all there is room for, and nobody is woken for nothing. */
+void test_window_a_fast_lane_leaves_nothing_to_the_others(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_policy policy = windowed_policy(9, 3, 3);
+  struct sluice_handle job = world_open(&world, &policy), lanes[3];
+  for (uint64_t i = 0; i < 3; i++) lanes[i] = world_start(&world, job, i);
+  for (int i = 0; i < 3; i++) expect_wait(&world, lanes[i]);
+  world_read(&world, job, 3);
+  expect_handed_lane(&world, lanes[0], 3);
+  for (uint64_t item = 4; item < 6; item++) {
+    world_step(&world, lanes[0], SLUICE_OUTCOME_FULFILLED);
+    EXPECT_START(&world, item, 1);
+  }
+  expect_wait(&world, lanes[0]);
+  world_end_turn(&world);
+  EXPECT_NOTHING_HANDED(&world);
+  world_read(&world, job, 1);
+  world_read(&world, job, 1); /* each lets one go on, at once */
+  expect_handed_lane(&world, lanes[1], 6);
   world_fini(&world);
 }
 

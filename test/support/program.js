@@ -246,4 +246,4 @@ const single = program
     return { items, timeout, totalTimeout, retry, abortAt, isWarm, limit: 1, discard: false, source: 'array' };
   });
 
-module.exports = { program, single, runExecute, runProgram, runRetry, runTimeout };
+module.exports = { SOURCES, program, runCall, single, runExecute, runProgram, runRetry, runTimeout };

@@ -143,6 +143,17 @@ function libraries({ sluice, twin, ...rivals }) {
         return sum;
       },
     },
+    'fastq, callbacks': {
+      needs: ['fastq'],
+      async filled(n) {
+        let sum = 0;
+        const handle = async (item) => void (sum += item);
+        const queue = rivals.fastq((item, done) => handle(item).then(() => done(null), done), 1);
+        for (let i = 0; i < n; i++) queue.push(i);
+        await new Promise((resolve) => (queue.drain = resolve));
+        return sum;
+      },
+    },
     'p-queue': {
       needs: ['p-queue'],
       async filled(n) {
@@ -180,6 +191,8 @@ function libraries({ sluice, twin, ...rivals }) {
   };
 }
 
+const halfOf = (...rivals) => rivals.map((against) => ({ of: 'sluice', against, most: 0.5 }));
+
 function passing(rivals) {
   const all = Object.entries(libraries(rivals));
   const contestants = (way) =>
@@ -197,13 +210,14 @@ function passing(rivals) {
     n: 1e5,
     rounds: 7,
     anchor: 'fastq',
-    targets: ['fastq', 'p-queue'].map((against) => ({ of: 'sluice', against, most: 0.5 })),
+    targets: halfOf('fastq', 'p-queue'),
   };
   return [
     {
       ...row,
       name: 'queue',
       title: 'queue, filled first, then emptied by one consumer, per item',
+      targets: halfOf('fastq', 'fastq, callbacks', 'p-queue'),
       contestants: contestants('filled'),
     },
     {

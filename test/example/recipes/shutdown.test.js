@@ -6,6 +6,7 @@ const { once } = require('node:events');
 const http = require('node:http');
 const net = require('node:net');
 const { text } = require('node:stream/consumers');
+const { sleep } = require('../../..');
 const { recipe } = require('./recipe');
 
 const MARGIN = 2_000; // milliseconds that a busy machine may be late
@@ -16,6 +17,7 @@ describe('recipes: shut a server down', () => {
   let port;
   let agent;
   let keeps; // what each answer said of its connection
+  let asked; // how many requests have arrived
 
   async function start(options) {
     service = createService(options);
@@ -24,6 +26,8 @@ describe('recipes: shut a server down', () => {
     ({ port } = service.server.address());
     agent = new http.Agent({ keepAlive: true });
     keeps = [];
+    asked = 0;
+    service.server.on('request', () => (asked += 1));
   }
   /** Resolves with the status and the body, or with the error's code. */
   async function get(path) {
@@ -70,7 +74,8 @@ describe('recipes: shut a server down', () => {
         return body;
       },
       async work(job) {
-        await new Promise(setImmediate);
+        await Promise.all(answers);
+        await sleep(20); // nobody else has anything to wait for
         done.push(job);
       },
       workers: 1,
@@ -133,6 +138,7 @@ describe('recipes: shut a server down', () => {
     const hanging = ['/hang', '/hang', '/hang', '/hang'].map(get); // the last one waits for the limit
     await holds(3);
     await worksOn(2);
+    while (asked < 5) await once(service.server, 'request');
     const start0 = performance.now();
     const undone = await service.shutdown({ within: 450, grace: 60_000 });
     const took = performance.now() - start0;
@@ -148,14 +154,7 @@ describe('recipes: shut a server down', () => {
 
   it('does not wait for ever for what does not heed its signal, nor for a client that does not read', async () => {
     const body = 'x'.repeat(5e7);
-    let asked = 0;
-    await start({
-      answer({ url }) {
-        asked += 1;
-        return url === '/deaf' ? new Promise(() => {}) : body;
-      },
-      work: noJobs,
-    });
+    await start({ answer: ({ url }) => (url === '/deaf' ? new Promise(() => {}) : body), work: noJobs });
     const answer = get('/deaf');
     const lazy = net.connect(port); // asks, and never reads
     lazy.pause();
