@@ -47,29 +47,44 @@ class Combination {
     return this.bounds === null ? Infinity : this.bounds.remaining();
   }
 
-  /** Each element has its reaction before the next one is asked for, as with the built-in ones. */
+  /** Each element has its reaction before the next one is asked for, as with the built-in ones. Much of it is user code. */
   read(iterable) {
     let iterator;
+    let isDone = false;
     try {
       iterator = iterable[Symbol.iterator]();
-      for (let result = asResult(iterator.next()); !result.done; result = asResult(iterator.next())) {
-        if (this.lateness === null) this.add(result.value);
-        else this.pass(result.value);
-        if (this.isOver) break;
+      while (!this.isOver) {
+        const result = asResult(iterator.next());
+        isDone = Boolean(result.done);
+        if (isDone) break;
+        this.take(result.value);
       }
     } catch (error) {
       markElementsHandled(iterable);
       this.fail(error, error);
       return;
     }
-    if (this.isOver) {
-      closeIterator(iterator); // a function has ended the call
-      markElementsHandled(iterable);
-    } else {
-      this.open--;
-      if (this.lateness !== null && this.count > 0) this.fail(this.lateness, this.lateness);
-      else this.rule.onRead(this, iterable);
+    if (!this.isOver) {
+      this.allRead(iterable);
+      return;
     }
+    if (!isDone) closeIterator(iterator);
+    markElementsHandled(iterable);
+  }
+
+  take(element) {
+    if (this.isOver || this.lateness !== null) {
+      this.count++; // nothing starts any more
+      markHandled(element);
+    } else {
+      this.add(element);
+    }
+  }
+
+  allRead(iterable) {
+    this.open--;
+    if (this.lateness !== null && this.count > 0) this.fail(this.lateness, this.lateness);
+    else this.rule.onRead(this, iterable);
   }
 
   add(element) {
@@ -85,12 +100,6 @@ class Combination {
       }
     }
     this.members.push(join(value, this.link, this, index));
-  }
-
-  /** Nothing starts any more. */
-  pass(element) {
-    this.count++;
-    markHandled(element);
   }
 
   start(fn, index) {

@@ -801,11 +801,12 @@ export interface ConsumeOptions<T = unknown> extends Omit<MapOptions, 'discard' 
    */
   maxQueue?: number | undefined;
   /**
-   * Told of each item that has failed for good, as it came from the source, and awaited. The rest goes on after it, unless it returns {@link stop}:
-   * then nothing more is taken, what runs may finish, and the call resolves with its counts. If it throws, or returns a
-   * promise that rejects, the call rejects with that. Absent: the first failure rejects the call.
+   * Told of each item that has failed for good, and awaited; the item is what the worker was called with (an element that
+   * is itself a rejected promise: that promise). The rest goes on after it, unless it returns {@link stop}: then nothing
+   * more is taken, what runs may finish, and the call resolves with its counts. If it throws, or returns a promise that
+   * rejects, the call rejects with that. Absent: the first failure rejects the call.
    */
-  onError?: ((error: unknown, item: T, index: number) => unknown) | undefined;
+  onError?: ((error: unknown, item: T | Awaited<T>, index: number) => unknown) | undefined;
 }
 
 /**

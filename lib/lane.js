@@ -462,6 +462,7 @@ async function beginWith(lane, promise, context) {
     lane.isPending = false;
   }
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
+  lane.item = item; // what a further attempt, and onError, are called with
   const { mapper } = lane.job;
   return await mapper(item, lane.index, context); // awaited here, for the stack of what it throws in its next tick
 }

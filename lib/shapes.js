@@ -7,6 +7,9 @@ const { Job } = require('./job');
 const { Lane } = require('./lane');
 const { Call } = require('./options');
 const { promiseFor } = require('./promises');
+const { Queue } = require('./queue');
+const { Semaphore } = require('./semaphore');
+const { mapStream } = require('./stream');
 
 const source = { items: [0], isAsync: false, total: 1, open: undefined, prepare: undefined };
 const kept = [];
@@ -15,5 +18,11 @@ const job = new Job(call, source);
 promiseFor(job);
 job.begin(source);
 kept.push(call, job, new Lane(job, 0, 0));
+
+const semaphore = new Semaphore(1);
+const permit = semaphore.tryAcquire();
+const queue = new Queue();
+queue.tryPut(0);
+kept.push(semaphore, permit, queue, mapStream([], 1, () => {}));
 
 module.exports = kept;

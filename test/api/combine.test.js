@@ -357,6 +357,45 @@ function combineTests() {
       });
     }
 
+    for (const [name, combine] of each) {
+      it(`${name}: an iterator that aborts the call itself`, async () => {
+        const reasons = await unhandledDuring(async () => {
+          for (const last of [
+            { done: false, value: () => assert.fail('called') },
+            { done: false, value: Promise.reject(failure) },
+            { done: true },
+          ]) {
+            for (const where of ['next', 'done']) {
+              const controller = new AbortController();
+              let closed = 0;
+              let count = 0;
+              const iterator = {
+                next() {
+                  if (++count < 3) return { done: false, value: never() };
+                  if (where === 'next') controller.abort('over');
+                  return {
+                    get done() {
+                      if (where === 'done') controller.abort('over');
+                      return last.done;
+                    },
+                    value: last.value,
+                  };
+                },
+                return() {
+                  closed++;
+                  return Promise.reject(failure);
+                },
+              };
+              const call = combine({ [Symbol.iterator]: () => iterator }, { signal: controller.signal });
+              assert.equal(await rejection(call), 'over');
+              assert.deepEqual([count, closed], [3, last.done ? 0 : 1]);
+            }
+          }
+        });
+        assert.deepEqual(reasons, []);
+      });
+    }
+
     it('of nothing, what is known without time', async () => {
       assert.deepEqual(await all([], { totalTimeout: 0 }), []);
       assert.deepEqual(await all(new Set(), { totalTimeout: 0 }), []);

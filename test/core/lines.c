@@ -14,6 +14,13 @@ void line_add(struct line *line, int number) {
   line->at[line->count++] = number;
 }
 
+int line_has(const struct line *line, int number) {
+  for (int i = 0; i < line->count; i++) {
+    if (line->at[i] == number) return 1;
+  }
+  return 0;
+}
+
 int line_remove(struct line *line, int number) {
   for (int i = 0; i < line->count; i++) {
     if (line->at[i] != number) continue;
@@ -53,6 +60,12 @@ void lines__serve(struct lines *lines, struct line_semaphore *semaphore) {
       continue;
     }
     struct line_job *job = &lines->jobs[claim - JOB_CLAIM];
+    if (job->claimant < 0) {
+      job->has_spare = 1;
+      int entry = JOB_ENTRY + claim - JOB_CLAIM;
+      if (!line_has(&lines->handed, entry)) line_add(&lines->handed, entry);
+      continue;
+    }
     struct line_lane *lane = &lines->lanes[job->claimant];
     lane->has_permit = 1;
     lane->doing = LANE_HANDED;
@@ -378,6 +391,14 @@ static int expect_handed(struct lines *lines) {
   while (lines->handed.count > 0) {
     int entry = lines->handed.at[0];
     line_remove(&lines->handed, entry);
+    if (entry >= JOB_ENTRY) {
+      const struct line_job *job = &lines->jobs[entry - JOB_ENTRY];
+      if (!job->has_spare) continue; /* one of its lanes has taken it */
+      EXPECT_EQ(world->decision.event, SLUICE_EVENT_ROOM);
+      EXPECT_EQ(world->decision.action, 0);
+      EXPECT_SAME(world->decision.job, job->handle);
+      return 1;
+    }
     if (entry >= LANE_ENTRY) {
       struct line_lane *lane = &lines->lanes[entry - LANE_ENTRY];
       enum sluice_action action;
@@ -515,6 +536,7 @@ void lines_drain(struct lines *lines, int is_judged) {
 void lines_end_turn(struct lines *lines) {
   world_end_turn(&lines->world);
   uint64_t now = lines->world.now;
+  lines__serve_rooms(lines);
   for (int i = 0; i < WAITERS; i++) {
     if (lines->waiters[i].stamp == NOT_YET) lines->waiters[i].stamp = now;
   }
@@ -566,6 +588,8 @@ void lines_expect_levels(struct lines *lines) {
       const struct line_lane *lane = &lines->lanes[k];
       held += lane->doing != LANE_NONE && lane->has_permit && lines->jobs[lane->job].semaphore == i;
     }
+    for (int k = 0; k < LINE_JOBS; k++)
+      held += lines->jobs[k].is_open && lines->jobs[k].has_spare && lines->jobs[k].semaphore == i;
     EXPECT_EQ(held, semaphore->in_use);
   }
   for (int i = 0; i < LIMITERS; i++) {

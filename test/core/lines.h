@@ -19,7 +19,7 @@ struct line {
   int at[LINE];
   int count;
 };
-enum { JOB_CLAIM = 1000, LANE_ENTRY = 1000 };
+enum { JOB_CLAIM = 1000, LANE_ENTRY = 1000, JOB_ENTRY = 2000 };
 
 struct line_semaphore {
   int is_open;
@@ -94,7 +94,8 @@ struct line_job {
   uint64_t read;
   int is_pulling;
   int is_exhausted;
-  int claimant; /* -1: none */
+  int claimant;  /* -1: none */
+  int has_spare; /* a permit for one more lane */
   struct line waiting;
   struct line room;
   struct line lanes; /* in the order in which they were made */
@@ -109,7 +110,8 @@ struct lines {
   struct line_waiter waiters[WAITERS];
   struct line_job jobs[LINE_JOBS];
   struct line_lane lanes[LINE_JOBS * JOB_LANES];
-  struct line handed; /* waiters, and lanes (+ LANE_ENTRY) */
+  struct line handed; /* waiters, lanes (+ LANE_ENTRY), and jobs that may have one more (+ JOB_ENTRY) */
+  struct line roomy;  /* jobs of which lanes go on at the end of the turn */
 };
 
 void lines_init(struct lines *lines, uint64_t seed);
@@ -148,6 +150,7 @@ void lines_abort(struct lines *lines, int number);
 
 void line_add(struct line *line, int number);
 int line_remove(struct line *line, int number);
+int line_has(const struct line *line, int number);
 uint64_t lines__free_permits(const struct line_semaphore *semaphore);
 void lines__serve(struct lines *lines, struct line_semaphore *semaphore);
 int lines__draw(struct lines *lines, struct line_limiter *limiter, uint64_t tokens);
@@ -156,6 +159,8 @@ void lines__leave_limiter(struct line_limiter *limiter, int claim);
 /* The lane goes on: 0 where it has to wait again, and nobody is told. */
 int lines__resume(struct lines *lines, struct line_lane *lane, enum sluice_action *action);
 void lines__expect_action(struct lines *lines, struct line_lane *lane, enum sluice_action action);
+/* The end of a turn: lanes for which there is room go on. */
+void lines__serve_rooms(struct lines *lines);
 void lines__item_over(struct lines *lines, struct line_lane *lane);
 uint64_t lines__due(uint64_t stamp, uint64_t duration);
 uint64_t lines__item_due(const struct lines *lines, const struct line_lane *lane);

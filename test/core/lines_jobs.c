@@ -34,6 +34,34 @@ static uint64_t room_of(const struct line_job *job) {
   return job->policy.window - (job->next_item - job->read);
 }
 
+/* For a lane that has an item, or for one more. */
+static void claim_permit(struct lines *lines, const struct line_job *job) {
+  int claim = JOB_CLAIM + (int)(job - lines->jobs);
+  struct line *line = &lines->semaphores[job->semaphore].line;
+  if (!line_has(line, claim)) line_add(line, claim);
+}
+
+static void leave_line(struct lines *lines, struct line_job *job) {
+  job->claimant = -1;
+  if (line_remove(&lines->semaphores[job->semaphore].line, JOB_CLAIM + (int)(job - lines->jobs)))
+    lines__serve(lines, &lines->semaphores[job->semaphore]);
+}
+
+static void decline(struct lines *lines, struct line_job *job) {
+  if (!job->has_spare) return;
+  job->has_spare = 0;
+  lines->semaphores[job->semaphore].in_use--;
+  lines__serve(lines, &lines->semaphores[job->semaphore]);
+}
+
+/* No item is taken any more. */
+static void quit(struct lines *lines, struct line_job *job) {
+  if (job->semaphore < 0) return;
+  leave_line(lines, job);
+  decline(lines, job);
+  line_remove(&lines->handed, JOB_ENTRY + (int)(job - lines->jobs));
+}
+
 static void drop_permit(struct lines *lines, struct line_lane *lane) {
   struct line_job *job = job_of(lines, lane);
   struct line_semaphore *semaphore = semaphore_of(lines, job);
@@ -42,9 +70,7 @@ static void drop_permit(struct lines *lines, struct line_lane *lane) {
     semaphore->in_use--;
     lines__serve(lines, semaphore);
   } else if (job->claimant == number_of(lines, lane)) {
-    job->claimant = -1;
-    line_remove(&semaphore->line, JOB_CLAIM + lane->job);
-    lines__serve(lines, semaphore);
+    leave_line(lines, job);
   }
 }
 
@@ -67,6 +93,8 @@ static void free_lane(struct lines *lines, struct line_lane *lane) {
 
 static enum sluice_action close_job(struct lines *lines, struct line_job *job, enum sluice_action action) {
   while (job->lanes.count > 0) free_lane(lines, &lines->lanes[job->lanes.at[job->lanes.count - 1]]);
+  quit(lines, job);
+  line_remove(&lines->roomy, (int)(job - lines->jobs));
   job->is_open = 0;
   return action;
 }
@@ -77,19 +105,25 @@ static enum sluice_action rest(struct lines *lines, struct line_lane *lane) {
   return job->lanes.count == 0 ? close_job(lines, job, SLUICE_ACTION_DONE) : SLUICE_ACTION_REST;
 }
 
-static int take_permit(struct line_semaphore *semaphore, struct line_lane *lane) {
-  if (semaphore->line.count > 0 || lines__free_permits(semaphore) == 0) return 0;
-  semaphore->in_use++;
+static int is_permit_free(struct lines *lines, const struct line_job *job) {
+  const struct line_semaphore *semaphore = semaphore_of(lines, job);
+  return job->has_spare || (semaphore->line.count == 0 && lines__free_permits(semaphore) > 0);
+}
+
+static int take_permit(struct lines *lines, struct line_lane *lane) {
+  struct line_job *job = job_of(lines, lane);
+  if (!is_permit_free(lines, job)) return 0;
+  if (!job->has_spare) semaphore_of(lines, job)->in_use++;
+  job->has_spare = 0;
   lane->has_permit = 1;
   return 1;
 }
 
 static enum sluice_action start(struct lines *lines, struct line_lane *lane) {
   struct line_job *job = job_of(lines, lane);
-  struct line_semaphore *semaphore = semaphore_of(lines, job);
-  if (semaphore != NULL && !lane->has_permit && !take_permit(semaphore, lane)) {
+  if (job->semaphore >= 0 && !lane->has_permit && !take_permit(lines, lane)) {
     job->claimant = number_of(lines, lane);
-    line_add(&semaphore->line, JOB_CLAIM + lane->job);
+    claim_permit(lines, job);
     lane->doing = LANE_CLAIMS;
     return SLUICE_ACTION_PARK;
   }
@@ -118,9 +152,13 @@ static enum sluice_action start_next_item(struct lines *lines, struct line_lane 
 
 static enum sluice_action take_next_item(struct lines *lines, struct line_lane *lane) {
   struct line_job *job = job_of(lines, lane);
-  struct line_semaphore *semaphore = semaphore_of(lines, job);
-  int may_wait = semaphore != NULL && !pulls(job) && !lane->has_permit && !take_permit(semaphore, lane);
-  job->is_pulling = pulls(job) || may_wait;
+  int must_wait = job->semaphore >= 0 && !pulls(job) && !lane->has_permit && !take_permit(lines, lane);
+  if (must_wait && job->lanes.count > 1) { /* others run */
+    job->is_pulling = 0;
+    claim_permit(lines, job);
+    return rest(lines, lane);
+  }
+  job->is_pulling = pulls(job) || must_wait;
   if (!job->is_pulling) return start_next_item(lines, lane);
   lane->doing = LANE_PULLS;
   lane->attempt = 0;
@@ -139,9 +177,10 @@ static enum sluice_action advance(struct lines *lines, struct line_lane *lane) {
   const struct line_semaphore *semaphore = semaphore_of(lines, job);
   lane->attempt = 0;
   if (!has_next_item(job) || job->is_pulling || job->claimant >= 0) return rest(lines, lane);
-  int has_room = job->room.count == 0 && room_of(job) > 0;
+  int has_room = room_of(job) > 0;
   if (lane->has_permit) {
-    int is_wanted = semaphore->line.count > 0 || semaphore->in_use > semaphore->permits;
+    int is_own = semaphore->line.count == 1 && semaphore->line.at[0] == JOB_CLAIM + lane->job;
+    int is_wanted = (semaphore->line.count > 0 && !is_own) || semaphore->in_use > semaphore->permits;
     if (!has_room || pulls(job) || is_wanted) drop_permit(lines, lane);
   }
   if (has_room) return take_next_item(lines, lane);
@@ -215,14 +254,24 @@ static enum sluice_action reject(struct lines *lines, struct line_lane *lane) {
   return SLUICE_ACTION_PARK;
 }
 
+static uint64_t room_for_waiting(const struct line_job *job) {
+  return has_next_item(job) ? room_of(job) : UINT64_MAX;
+}
+
+static void hand_first(struct lines *lines, struct line_job *job) {
+  int number = job->room.at[0];
+  line_remove(&job->room, number);
+  lines->lanes[number].doing = LANE_HANDED;
+  line_add(&lines->handed, LANE_ENTRY + number);
+}
+
 static void serve_room(struct lines *lines, struct line_job *job) {
-  uint64_t left = has_next_item(job) ? room_of(job) : UINT64_MAX;
-  for (; left > 0 && job->room.count > 0; left--) {
-    int number = job->room.at[0];
-    line_remove(&job->room, number);
-    lines->lanes[number].doing = LANE_HANDED;
-    line_add(&lines->handed, LANE_ENTRY + number);
-  }
+  for (uint64_t left = room_for_waiting(job); left > 0 && job->room.count > 0; left--) hand_first(lines, job);
+}
+
+void lines__serve_rooms(struct lines *lines) {
+  for (int i = 0; i < lines->roomy.count; i++) serve_room(lines, &lines->jobs[lines->roomy.at[i]]);
+  lines->roomy.count = 0;
 }
 
 static enum sluice_action exhaust(struct lines *lines, struct line_lane *lane) {
@@ -236,6 +285,7 @@ static enum sluice_action exhaust(struct lines *lines, struct line_lane *lane) {
   }
   job->is_exhausted = 1;
   serve_room(lines, job);
+  if (job->claimant < 0) quit(lines, job);
   return rest(lines, lane);
 }
 
@@ -248,6 +298,7 @@ static enum sluice_action stop(struct lines *lines, struct line_lane *stopping) 
   }
   job->is_exhausted = 1;
   job->is_pulling = 0;
+  quit(lines, job);
   if (stopping->doing == LANE_ASKS) return fail_item(lines, stopping);
   job->counts.done++;
   return advance(lines, stopping);
@@ -305,8 +356,14 @@ void lines_join(struct lines *lines, int number) {
   if (job->limiter >= 0) world_observe(&lines->world, lines->world.now);
   enum sluice_action action = world_join(&lines->world, job->handle);
   int is_full = job->lanes.count >= (int)job->policy.limit;
-  int has_no_room = job->lanes.count > 0 && (job->room.count > 0 || room_of(job) == 0);
-  if (is_full || has_no_room || job->is_pulling || job->claimant >= 0 || !has_next_item(job)) {
+  int has_no_room = job->lanes.count > 0 && room_of(job) == 0;
+  int is_useless = is_full || has_no_room || job->is_pulling || job->claimant >= 0 || !has_next_item(job);
+  if (!is_useless && job->semaphore >= 0 && job->lanes.count > 0 && !is_permit_free(lines, job)) {
+    claim_permit(lines, job);
+    is_useless = 1;
+  }
+  if (is_useless) {
+    if (job->semaphore >= 0) decline(lines, job);
     EXPECT_EQ(action, SLUICE_ACTION_REST);
     return;
   }
@@ -326,7 +383,9 @@ void lines_read(struct lines *lines, int number, uint64_t count) {
   world_read(&lines->world, job->handle, count);
   uint64_t unread = job->next_item - job->read;
   job->read += count < unread ? count : unread;
-  serve_room(lines, job);
+  uint64_t room = room_for_waiting(job);
+  if (room > 0 && job->room.count > 0) hand_first(lines, job);
+  if (room > 1 && job->room.count > 0 && !line_has(&lines->roomy, number)) line_add(&lines->roomy, number);
 }
 
 void lines_abort(struct lines *lines, int number) {

@@ -238,6 +238,7 @@ void test_window_the_end_of_the_source_wakes_all_who_wait(void) {
     }
     EXPECT_HANDED(&world, SLUICE_EVENT_RESUMED, lanes[1]);
     EXPECT_EQ(world.decision.action, SLUICE_ACTION_REST);
+    world_end_turn(&world);
     EXPECT_HANDED(&world, SLUICE_EVENT_RESUMED, lanes[2]);
     EXPECT_EQ(world.decision.action, SLUICE_ACTION_DONE);
   }

@@ -727,7 +727,7 @@ export async function consumers(): Promise<void> {
     unref: true,
     label: 'users',
   });
-  await consume([load(1)], (user) => user, { onError: async (_error, user) => expectType<Promise<User>>(user) });
+  await consume([load(1)], (user) => user, { onError: async (_error, user) => expectType<User | Promise<User>>(user) });
   const options: ConsumeOptions = { workers: new Semaphore(4), onError: (_error, item) => expectType<unknown>(item) };
   expectType<Progress>(await consume(ids, (id) => load(id), options));
   expectAssignable<ConsumeOptions<number>>({ workers: undefined, maxQueue: undefined, onError: undefined });
