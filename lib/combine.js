@@ -90,7 +90,7 @@ class Combination {
   add(element) {
     const index = this.count++;
     this.open++;
-    this.outcomes.push(undefined);
+    this.outcomes.push(undefined); // dense, whoever settles first
     let value = element;
     if (typeof element === 'function') {
       value = this.start(element, index);
@@ -118,7 +118,6 @@ class Combination {
     this.open--;
     const entry = this.entries?.get(index);
     if (entry !== undefined) {
-      entry.attempt = 0;
       entry.combination = null;
       this.entries.delete(index);
     }
@@ -144,6 +143,7 @@ class Combination {
   end(settle, result, reason) {
     const { members, entries, resource, link } = this;
     this.isOver = true;
+    // (An error's stack holds on to this.)
     this.members = this.outcomes = this.entries = this.resource = this.resolve = this.reject = null;
     this.bounds?.close();
     for (const member of members) member.leave();

@@ -48,7 +48,6 @@ class TaskContext {
       if (this.#ending !== null) {
         const end = () => endTask(this);
         listen(this.#ending, end, end);
-        this.#ending = null;
       }
     }
     return this.#controller.signal;
@@ -201,7 +200,6 @@ class Group {
     this.abortReason = reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason;
     this.controllers = this.children = null;
     this.bounds?.close();
-    this.parent?.children?.delete(this);
     this.turnstile?.shut(this.abortReason);
     if (controllers !== null) for (const controller of controllers) controller.abort(this.abortReason);
     if (children !== null) for (const child of children) child.fail(reason);

@@ -60,7 +60,6 @@ class ResourceCall extends Attempt {
   close() {
     this.bounds?.close();
     this.attempt = 0;
-    this.acquire = this.use = this.context = undefined;
   }
 
   onBound(reason) {

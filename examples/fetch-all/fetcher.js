@@ -3,10 +3,15 @@
 // Fetches many URLs. One that cannot be fetched becomes a row that says so; it never ends the others.
 
 const { createHash } = require('node:crypto');
-const { mapWithLimit, withTimeout } = require('../..');
+const { consume, withTimeout } = require('../..');
 
-const POLICY = { delay: 100, maxDelay: 30_000, retryAfter: ({ wait }) => wait }; // exponential, with full jitter
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
+const POLICY = {
+  delay: 100, // exponential, with full jitter
+  maxDelay: 30_000,
+  retryIf: ({ status = 503, wait = 0 }) => TRANSIENT.has(status) && wait <= POLICY.maxDelay, // without a status: broken
+  retryAfter: ({ wait }) => wait,
+};
 
 async function download(url, signal) {
   const { ok, status, headers, body } = await fetch(url, { signal });
@@ -14,7 +19,6 @@ async function download(url, signal) {
     await body?.cancel();
     const wish = headers.get('retry-after'); // seconds or an HTTP date
     const wait = Math.max(0, Number(wish) * 1000 || Date.parse(wish) - Date.now()) || undefined;
-    if (!TRANSIENT.has(status) || wait > POLICY.maxDelay) return { status, error: `HTTP ${status}` };
     throw Object.assign(new Error(`HTTP ${status}`), { status, wait });
   }
   const hash = createHash('sha256');
@@ -29,6 +33,7 @@ async function download(url, signal) {
 async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, onRow, signal: stop, ...call }) {
   const open = new Map(); // rows to hand in, at the latest when the call ends -> when their first attempt started
   const broken = new AbortController(); // by what onRow rejects with
+  let late; // the first TimeoutError of a URL whose next attempt would have come after the total timeout
   async function* rows() {
     for await (const url of urls) {
       const row = { url, status: null, bytes: 0, sha256: null, attempts: 0, durationMs: 0, error: 'not started' };
@@ -40,7 +45,7 @@ async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, 
     row.durationMs = Math.round((performance.now() - open.get(row)) * 10) / 10 || 0;
     if (open.delete(row)) await onRow(row);
   };
-  const one = async (row, _index, { attempt, signal }) => {
+  const one = async (row, _index, { signal }) => {
     if (row.attempts++ === 0) open.set(row, performance.now());
     try {
       Object.assign(row, await withTimeout((ctx) => download(row.url, ctx.signal), { timeout, signal }));
@@ -48,13 +53,18 @@ async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, 
       const { status = null, message, cause } = error;
       Object.assign(row, { status, error: cause ? `${message}: ${cause.code ?? cause.message}` : message });
       if (!signal.aborted) onFailedAttempt(row.url, error);
-      if (!signal.aborted && attempt <= retries) throw error; // it is made again
+      throw error; // it is made again, or was the last
     }
     await handIn(row).catch((error) => broken.abort(error)); // a slow disk holds the lane
   };
-  const ends = { signal: AbortSignal.any([stop, broken.signal]), stopOnError: false, drain: true };
-  const options = { ...call, ...ends, retry: { ...POLICY, retries }, discard: true };
-  return mapWithLimit(rows(), concurrency, one, options).finally(() => Promise.all([...open.keys()].map(handIn)));
+  const onError = (error, row) => {
+    if (error.scope === 'total') late ??= error;
+    return handIn(row);
+  };
+  const ends = { signal: AbortSignal.any([stop, broken.signal]), drain: true, onError };
+  const options = { ...call, ...ends, workers: concurrency, maxQueue: 0, retry: { ...POLICY, retries } };
+  await consume(rows(), one, options).finally(() => Promise.all([...open.keys()].map(handIn)));
+  if (late) throw late;
 }
 
 module.exports = { fetchAll };

@@ -53,8 +53,7 @@ async function fetchInto(rows, urls, options, { tally, onRow, onFailedAttempt })
         await keep({ url, status: null, bytes: 0, sha256: null, attempts: 0, durationMs: 0, error: 'not started' });
       }
     }
-    // An AggregateError: each of these URLs has its row, but it waited for a further attempt that came too late.
-    return error instanceof AggregateError ? error.errors[0] : error;
+    return error;
   } finally {
     progress.stop();
   }

@@ -16,9 +16,9 @@ function bar(tally, total) {
   const numbers = () => ({ failed: tally.failed, retries: tally.retries, timeouts: tally.timeouts });
   single.start(0, 0, numbers());
   return {
-    update({ started, done }) {
+    update({ started }) {
       single.setTotal(total ?? started);
-      single.update(done, numbers());
+      single.update(tally.urls, numbers());
     },
     stop: () => single.stop(),
   };
@@ -27,12 +27,12 @@ function bar(tally, total) {
 function lines(tally, total) {
   let next = performance.now() + LINE_EVERY_MS;
   return {
-    update({ done }) {
+    update() {
       if (performance.now() < next) return;
       next = performance.now() + LINE_EVERY_MS;
-      const { failed, retries, timeouts } = tally;
+      const { urls, failed, retries, timeouts } = tally;
       const of = total === undefined ? '' : ` of ${total}`;
-      process.stderr.write(`${done}${of} done, ${failed} failed, ${retries} retries, ${timeouts} timeouts\n`);
+      process.stderr.write(`${urls}${of} done, ${failed} failed, ${retries} retries, ${timeouts} timeouts\n`);
     },
     stop() {},
   };

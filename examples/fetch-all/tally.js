@@ -10,11 +10,6 @@ function causeOf(error) {
   return error.status === undefined ? 'network' : String(error.status);
 }
 
-/** Nearest rank: the smallest value that at least `percent` of all do not exceed. */
-function percentile(sorted, percent) {
-  return sorted.length === 0 ? undefined : sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
-}
-
 class Tally {
   ok = 0;
   failed = 0;
@@ -22,7 +17,7 @@ class Tally {
   retries = 0;
   timeouts = 0;
   bytes = 0;
-  #durations = [];
+  #durations = new Map(); // whole milliseconds -> how many URLs took so long: an endless list has no more of them than time
 
   failedAttempt(error) {
     if (causeOf(error) === 'timeout') this.timeouts += 1;
@@ -34,18 +29,27 @@ class Tally {
     this.attempts += attempts;
     this.retries += Math.max(0, attempts - 1);
     this.bytes += bytes;
-    if (attempts > 0) this.#durations.push(durationMs);
+    if (attempts === 0) return;
+    const ms = Math.round(durationMs);
+    this.#durations.set(ms, (this.#durations.get(ms) ?? 0) + 1);
   }
 
   get urls() {
     return this.ok + this.failed;
   }
 
-  /** The percentiles asked for, in milliseconds a URL took with all its attempts and waits. */
+  /**
+   * The percentiles asked for, in milliseconds a URL took with all its attempts and waits. Nearest rank: the
+   * smallest value that at least so many percent do not exceed; undefined where there is none.
+   */
   durations(...percents) {
-    const sorted = Float64Array.from(this.#durations).sort();
-    return percents.map((percent) => percentile(sorted, percent));
+    const sorted = [...this.#durations].sort(([a], [b]) => a - b);
+    const total = sorted.reduce((sum, [, count]) => sum + count, 0);
+    return percents.map((percent) => {
+      let below = 0;
+      return sorted.find(([, count]) => (below += count) >= (percent / 100) * total)?.[0];
+    });
   }
 }
 
-module.exports = { Tally, causeOf, percentile };
+module.exports = { Tally, causeOf };

@@ -13,6 +13,7 @@ const { TimeoutError, all, any, race } = require('../..');
 const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { resourcesDuring } = require('../support/resources');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
@@ -228,6 +229,27 @@ function combineTests() {
       }
     });
 
+    it('there is no time left for one that has ended, though the others go on', async () => {
+      const contexts = [];
+      const call = all([async (ctx) => void contexts.push(ctx), (ctx) => (contexts.push(ctx), turn())]);
+      await undefined;
+      await undefined;
+      assert.deepEqual(
+        contexts.map(({ remaining }) => remaining),
+        [0, Infinity],
+      );
+      await call;
+    });
+
+    it('what they take for the context of who called is given back', async () => {
+      const { taken, out } = await resourcesDuring(async () => {
+        await race([never(), noop, (ctx) => (ctx.signal, never())]);
+        await rejection(all([throwing, () => never()]));
+        await all([noop], { totalTimeout: 1000 });
+      });
+      assert.deepEqual({ taken, out }, { taken: 4, out: 0 });
+    });
+
     it('listeners run in the context of who called, whoever ends it', async () => {
       const storage = new AsyncLocalStorage();
       const shared = deferred();
@@ -432,6 +454,17 @@ function combineTests() {
       }
     });
 
+    it('a getter among the elements that throws ends the call, and promises behind it stay handled', async () => {
+      const reasons = await unhandledDuring(async () => {
+        for (const [, combine] of each) {
+          const elements = [1, Promise.reject(new Error('unnoticed'))];
+          Object.defineProperty(elements, 0, { get: throwing });
+          assert.equal(await rejection(combine(elements)), failure);
+        }
+      });
+      assert.deepEqual(reasons, []);
+    });
+
     it('hostile elements', async () => {
       const trap = () => assert.fail('trap');
       const proxy = new Proxy({}, { get: throwing, getPrototypeOf: throwing });
@@ -604,6 +637,15 @@ const scenarios = {
       await calls[1];
     }
     return [open];
+  },
+  'a call beside one that still waits, when what both waited for is there': async (keep) => {
+    const shared = deferred();
+    const open = deferred();
+    const call = all([shared.promise, open.promise]);
+    all([shared.promise, ({ signal }) => (keep('signal', signal), never())]);
+    shared.resolve();
+    await turn();
+    return [open, call];
   },
   "what was raced against another realm's promise, and a subclass's": async (keep) => {
     const realm = vm.runInNewContext('new Promise(() => {})');

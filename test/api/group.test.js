@@ -13,6 +13,7 @@ const { Semaphore, SluiceError, TaskGroup, TimeoutError } = require('../..');
 const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { resourcesDuring } = require('../support/resources');
 const { run, trees, verify } = require('../support/task-trees');
 const { VirtualClock } = require('../support/virtual-clock');
 
@@ -215,6 +216,46 @@ function groupTests() {
       });
     }
 
+    it('of the body behind close(), which has said that all was well', async () => {
+      for (const value of [failure, undefined]) {
+        const call = TaskGroup.run(async (group) => {
+          await group.close();
+          throw value;
+        });
+        assert.equal(await rejection(call), value);
+      }
+    });
+
+    it('ends what bounds the group, and leaves no time to it', async () => {
+      const { signal } = new AbortController();
+      for (const options of [{ signal, totalTimeout: 10_000 }, undefined]) {
+        const slow = deferred();
+        let context;
+        const call = TaskGroup.run((group) => {
+          group.run((ctx) => ((context = ctx), slow.promise));
+          group.run(() => Promise.reject(failure));
+        }, options);
+        await turn();
+        assert.equal(context.signal.reason, failure);
+        assert.equal(context.remaining, 0);
+        assert.equal(usage().lanes, 0);
+        assert.equal(getEventListeners(signal, 'abort').length, 0);
+        slow.resolve();
+        assert.equal(await rejection(call), failure);
+      }
+    });
+
+    it('and others are an AggregateError that names the group', async () => {
+      const call = TaskGroup.run(
+        (group) => {
+          group.run(() => Promise.reject(failure));
+          group.run(() => Promise.reject(new Error('other')));
+        },
+        { label: 'crowd' },
+      );
+      assert.match((await rejection(call)).message, /^"crowd" failed with 2 errors$/);
+    });
+
     it('and others are an AggregateError, in the order of failing', async () => {
       const [a, b, c] = [new Error('a'), new Error('b'), new Error('c')];
       const open = [deferred(), deferred(), deferred()];
@@ -347,13 +388,15 @@ function groupTests() {
 
     it('the promise of a task that failed is handled, and still tells', async () => {
       const reasons = await unhandledDuring(async () => {
-        let task;
-        const call = TaskGroup.run((group) => {
-          task = group.run(() => Promise.reject(failure));
-        });
-        await rejection(call);
-        await turn();
-        assert.equal(await rejection(task), failure);
+        for (const fail of [() => Promise.reject(failure), (_ctx) => Promise.reject(failure)]) {
+          let task;
+          const call = TaskGroup.run((group) => {
+            task = group.run(fail);
+          });
+          await rejection(call);
+          await turn();
+          assert.equal(await rejection(task), failure);
+        }
       });
       assert.deepEqual(reasons, []);
     });
@@ -676,6 +719,36 @@ function groupTests() {
         for (const task of waiting) assert.equal(await rejection(task), failure);
       });
 
+      it(`${kind}: those that wait when it fails are told at once, whoever still runs`, async () => {
+        const slow = deferred();
+        const call = TaskGroup.run(
+          async (group) => {
+            group.run(() => slow.promise);
+            group.run(() => assert.fail('started')).catch(slow.resolve);
+            throw failure;
+          },
+          { limit: limitOf(1) },
+        );
+        assert.equal(await rejection(call), failure);
+        assert.equal(await slow.promise, failure);
+      });
+
+      it(`${kind}: the signals of tasks that have ended are not aborted, and a failure still tells`, async () => {
+        let signal;
+        let failing;
+        const call = TaskGroup.run(
+          async (group) => {
+            group.run(turn);
+            await group.run(async (ctx) => void ({ signal } = ctx));
+            failing = group.run(() => Promise.reject(failure));
+          },
+          { limit: limitOf(1) },
+        );
+        assert.equal(await rejection(call), failure);
+        assert.equal(await rejection(failing), failure);
+        assert.equal(signal.aborted, false);
+      });
+
       it(`${kind}: an error after a wait names who called, in its async context`, async () => {
         const storage = new AsyncLocalStorage();
         const call = TaskGroup.run(
@@ -954,6 +1027,19 @@ function groupTests() {
       assert.equal(await asFunction(() => 1), 1);
     });
 
+    it('a hostile signal', async () => {
+      const signal = {
+        aborted: false,
+        removeEventListener: noop,
+        addEventListener() {
+          throw failure;
+        },
+      };
+      assert.equal(await rejection(TaskGroup.run(() => assert.fail('called'), { signal, totalTimeout: 10 })), failure);
+      assert.throws(() => new TaskGroup({ signal }), failure);
+      assert.equal(usage().lanes, 0);
+    });
+
     it('hostile functions: a proxy whose traps throw, a promise whose constructor does', async () => {
       const proxy = new Proxy(async () => 'value', {
         get() {
@@ -1007,6 +1093,19 @@ function groupTests() {
         );
       }
       assert.match((await rejection(whoAsks())).stack, /whoAsks/);
+    });
+
+    it('what it takes for that is given back', async () => {
+      const controller = new AbortController();
+      const { taken, out } = await resourcesDuring(async () => {
+        await TaskGroup.run(noop, { signal: controller.signal });
+        await rejection(TaskGroup.run(() => Promise.reject(failure), { totalTimeout: 1000 }));
+        await rejection(TaskGroup.run((group) => void group.run(untilAborted), { totalTimeout: 1 }));
+        const call = TaskGroup.run((group) => void group.run(untilAborted), { signal: controller.signal });
+        controller.abort('over');
+        await rejection(call);
+      });
+      assert.deepEqual({ taken, out }, { taken: 4, out: 0 });
     });
 
     it('listeners hear of an abort, and of the time, in the context of the group', async () => {

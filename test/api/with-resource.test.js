@@ -414,18 +414,18 @@ const scenarios = {
     for (const one of functions) keep('function', one);
     return [open];
   },
-  'the use of what has not arrived in time': async (keep) => {
+  'the use and the promise of what has not arrived in time': async (keep) => {
     const open = deferred();
     const use = () => {};
-    await rejection(
-      withResource(
-        () => open.promise,
-        () => {},
-        use,
-        { timeout: 1 },
-      ),
+    const call = withResource(
+      () => open.promise,
+      () => {},
+      use,
+      { timeout: 1 },
     );
+    await rejection(call);
     keep('use', use);
+    keep('promise', call);
     return [open];
   },
   'a call on a signal that lives on': async (keep) => {

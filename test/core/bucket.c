@@ -188,3 +188,89 @@ void test_bucket_refuses_what_is_out_of_range(void) {
   struct sluice_rate largest = {.max = SLUICE_NEVER - 1, .per = SLUICE_NEVER - 1, .burst = SLUICE_ITEM_MAX};
   EXPECT(sluice__bucket_valid(&largest));
 }
+
+/* A twin that draws several, looks, changes the rate and shuts: in units of 1 / per token, and never divides but to
+ * forget a fraction where the rate changes. */
+void test_bucket_of_weights_agrees_with_its_twin(void) {
+  struct sluice__rng rng;
+  sluice__rng_init(&rng, test_seed);
+  for (uint64_t round = 0; round < 1000 * test_rounds; round++) {
+    struct sluice_rate rate = any_rate(&rng);
+    rate.burst = 1 + sluice__rng_up_to(&rng, 9);
+    struct sluice__bucket bucket = bucket_of(rate.max, rate.per, rate.burst);
+    wide level = (wide)rate.burst * rate.per;
+    uint64_t now = 1 + any_span(&rng), at = now, shut = 0;
+    for (int i = 0; i < 200; i++) {
+      uint64_t weight = 1 + sluice__rng_up_to(&rng, rate.burst - 1);
+      wide full = (wide)rate.burst * rate.per, wanted = (wide)weight * rate.per;
+      if (now > at) level += (wide)(now - at) * rate.max;
+      if (now > at) at = now;
+      if (level > full) level = full;
+      int is_open = now >= shut;
+      EXPECT_EQ(sluice__bucket_level(&bucket, now), is_open ? (uint64_t)(level / rate.per) : 0);
+      int has_tokens = is_open && level >= wanted;
+      EXPECT_EQ(sluice__bucket_draw(&bucket, weight, now), has_tokens);
+      if (has_tokens) level -= wanted;
+      weight = 1 + sluice__rng_up_to(&rng, rate.burst - 1);
+      wanted = (wide)weight * rate.per;
+      wide missing = level >= wanted ? 0 : wanted - level;
+      wide ready = at + (missing + rate.max - 1) / rate.max;
+      if (ready < shut) ready = shut;
+      EXPECT(sluice__bucket_ready_for(&bucket, weight) == (uint64_t)ready);
+      uint64_t choice = sluice__rng_up_to(&rng, 11);
+      if (choice == 0) {
+        struct sluice_rate next = any_rate(&rng);
+        next.burst = 1 + sluice__rng_up_to(&rng, 9);
+        uint64_t tokens = (uint64_t)(level / rate.per);
+        sluice__bucket_change(&bucket, &next, now);
+        level = (wide)(tokens < next.burst ? tokens : next.burst) * next.per;
+        rate = next;
+      } else if (choice == 1) {
+        uint64_t duration = any_span(&rng) >> 10;
+        sluice__bucket_shut(&bucket, duration, now);
+        if (now + duration > shut) {
+          shut = now + duration;
+          if (level < rate.per) level += (wide)(shut - at) * rate.max;
+          if (level > rate.per) level = rate.per;
+          at = shut;
+        }
+      } else if (choice < 5 && ready < SLUICE_NEVER / 2) {
+        now = (uint64_t)ready > now ? (uint64_t)ready - (choice == 2) : now;
+      } else {
+        now += any_span(&rng) % (rate.per / rate.max + 2);
+      }
+    }
+  }
+}
+
+void test_bucket_shut_gives_nothing_and_then_one(void) {
+  struct sluice__bucket bucket = bucket_of(10, SECOND, 5);
+  sluice__bucket_shut(&bucket, SECOND, SECOND); /* full */
+  EXPECT_EQ(sluice__bucket_level(&bucket, 2 * SECOND - 1), 0);
+  EXPECT(!sluice__bucket_take(&bucket, 2 * SECOND - 1));
+  EXPECT_EQ(sluice__bucket_ready_at(&bucket), 2 * SECOND);
+  EXPECT_EQ(sluice__bucket_ready_for(&bucket, 3), 2 * SECOND + 200 * MS);
+  EXPECT(sluice__bucket_take(&bucket, 2 * SECOND));
+  EXPECT(!sluice__bucket_take(&bucket, 2 * SECOND));
+  sluice__bucket_shut(&bucket, 50 * MS, 2 * SECOND); /* empty, and too short for a token */
+  EXPECT(!sluice__bucket_take(&bucket, 2 * SECOND + 100 * MS - 1));
+  EXPECT(sluice__bucket_take(&bucket, 2 * SECOND + 100 * MS));
+  sluice__bucket_shut(&bucket, SLUICE_NEVER, 3 * SECOND);
+  EXPECT(sluice__bucket_ready_at(&bucket) >= SLUICE_NEVER);
+  EXPECT(!sluice__bucket_take(&bucket, SLUICE_NEVER - 1));
+}
+
+/* Another rate is no fresh bucket, unless there was none before. */
+void test_bucket_change_keeps_what_it_holds(void) {
+  struct sluice_rate slow = {.max = 1, .per = SECOND, .burst = 9}, none = {.max = 0, .per = 0, .burst = 0};
+  struct sluice__bucket bucket = bucket_of(10, SECOND, 5);
+  EXPECT(sluice__bucket_draw(&bucket, 3, SECOND));
+  sluice__bucket_change(&bucket, &slow, SECOND + 150 * MS); /* one, and a half that is forgotten */
+  EXPECT_EQ(sluice__bucket_level(&bucket, SECOND + 150 * MS), 3);
+  EXPECT_EQ(sluice__bucket_ready_for(&bucket, 4), 2 * SECOND + 150 * MS);
+  sluice__bucket_change(&bucket, &none, 2 * SECOND);
+  EXPECT_EQ(sluice__bucket_level(&bucket, 2 * SECOND), SLUICE_PERMIT_MAX);
+  EXPECT(sluice__bucket_draw(&bucket, SLUICE_PERMIT_MAX, 2 * SECOND));
+  sluice__bucket_change(&bucket, &slow, 2 * SECOND);
+  EXPECT_EQ(sluice__bucket_level(&bucket, 2 * SECOND), 9);
+}

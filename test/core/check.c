@@ -147,3 +147,85 @@ void test_check_sees_a_gate_that_forgets_who_waits(void) {
   EXPECT_SEEN_AT_GATE(job->has_gate = 0);
   EXPECT_SEEN_AT_GATE(sluice__list_append(&job->waiting, &scene.running->deadline.link));
 }
+
+/* A job with a lane that runs, in the line of a semaphore; two that wait for permits, one that was handed one, and one
+ * that waits for tokens. */
+struct line_scene {
+  struct world world;
+  struct sluice_engine *engine;
+  struct sluice__job *job;
+  struct sluice__lane *lane;
+  struct sluice__semaphore *semaphore;
+  struct sluice__limiter *limiter;
+  struct sluice__waiter *handed;
+  struct sluice__waiter *waiting; /* heavy: one permit is free */
+  struct sluice__waiter *drawing; /* its deadline is in the wheel */
+};
+
+static struct sluice__waiter *find_waiter(const struct line_scene *scene, struct sluice_handle handle) {
+  return (struct sluice__waiter *)sluice__slab_find(&scene->engine->waiters, handle);
+}
+
+static void line_scene_init(struct line_scene *scene) {
+  struct world *world = &scene->world;
+  world_init(world);
+  scene->engine = world->engine;
+  struct sluice_handle semaphore = world_semaphore(world, 3, 2), limiter = world_limiter(world, 1, SECOND, 1);
+  struct sluice_policy policy = policy_of(9, 2);
+  policy.semaphore = semaphore;
+  policy.window = 2;
+  struct sluice_handle job = world_open(world, &policy), lane = world_start(world, job, 0);
+  scene->handed = find_waiter(scene, world_await_permits(world, semaphore, 1));
+  scene->waiting = find_waiter(scene, world_await_permits(world, semaphore, 2));
+  EXPECT_EQ(world_join(world, job), SLUICE_ACTION_REST); /* the job stands behind them */
+  world_give(world, semaphore, 2);
+  EXPECT_EQ(world_draw(world, limiter, 1, 0), SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(world_draw(world, limiter, 1, 5 * SECOND), SLUICE_EVENT_NONE);
+  scene->drawing = find_waiter(scene, world->decision.lane);
+  world_end_turn(world);
+  scene->job = sluice__job_find(scene->engine, job);
+  scene->lane = sluice__lane_find(scene->engine, lane);
+  scene->semaphore = sluice__semaphore_find(scene->engine, semaphore);
+  scene->limiter = sluice__limiter_find(scene->engine, limiter);
+}
+
+#define EXPECT_SEEN_IN_LINE(damage) \
+  do { \
+    struct line_scene scene; \
+    line_scene_init(&scene); \
+    damage; \
+    if (sluice_check(scene.engine)) FAIL("not seen: %s", #damage); \
+    sluice_engine_free(scene.engine); \
+  } while (0)
+
+void test_check_sees_permits_that_do_not_add_up(void) {
+  EXPECT_SEEN_IN_LINE(scene.semaphore->lent++);
+  EXPECT_SEEN_IN_LINE(scene.semaphore->lent--);
+  EXPECT_SEEN_IN_LINE(scene.semaphore->in_use = 0);
+  EXPECT_SEEN_IN_LINE(scene.semaphore->permits = 4); /* nobody waits for what is there */
+  EXPECT_SEEN_IN_LINE(scene.lane->has_permit = 0);
+  EXPECT_SEEN_IN_LINE(scene.job->has_spare = 1);
+  EXPECT_SEEN_IN_LINE(scene.handed->claim.weight = 2);
+  EXPECT_SEEN_IN_LINE(scene.handed->deadline.kind = SLUICE__KIND_SHUT);
+}
+
+void test_check_sees_lines_that_forget_who_waits(void) {
+  EXPECT_SEEN_IN_LINE(scene.semaphore->waiting++);
+  EXPECT_SEEN_IN_LINE(scene.semaphore->waiting_jobs--);
+  EXPECT_SEEN_IN_LINE(scene.semaphore->waiters++);
+  EXPECT_SEEN_IN_LINE(sluice__list_unlink(&scene.waiting->claim.link));
+  EXPECT_SEEN_IN_LINE(sluice__list_unlink(&scene.job->permit_claim.link));
+  EXPECT_SEEN_IN_LINE(sluice__list_append(&scene.semaphore->claims, &scene.handed->claim.link));
+  EXPECT_SEEN_IN_LINE(scene.limiter->waiting--);
+  EXPECT_SEEN_IN_LINE(scene.limiter->referenced++);
+  EXPECT_SEEN_IN_LINE(scene.limiter->waiters--);
+  EXPECT_SEEN_IN_LINE(sluice__list_unlink(&scene.drawing->claim.link));
+  EXPECT_SEEN_IN_LINE(sluice__disarm(scene.engine, &scene.limiter->gate));
+  EXPECT_SEEN_IN_LINE(sluice__disarm(scene.engine, &scene.handed->deadline));
+  EXPECT_SEEN_IN_LINE(scene.drawing->deadline.kind = SLUICE__KIND_SLEEP);
+  EXPECT_SEEN_IN_LINE(scene.engine->rated--);
+  EXPECT_SEEN_IN_LINE(scene.engine->waiters.in_use--);
+  EXPECT_SEEN_IN_LINE(scene.job->claimant = scene.lane->slot.number;
+                      sluice__list_unlink(&scene.job->permit_claim.link));
+  EXPECT_SEEN_IN_LINE(scene.job->next_item = scene.job->counts.started = scene.job->counts.done = 3);
+}

@@ -392,3 +392,200 @@ void test_mailbox_forged_words_are_errors_and_never_crash(void) {
     if (round % 8 == 0) EXPECT_EQ(fuzz_mailbox_traffic(bytes, SIZE, 0), answers); /* whatever memory held before */
   }
 }
+
+/* The words of a semaphore's and a limiter's operations, and what each of them answers. */
+void test_mailbox_a_semaphore_in_words(void) {
+  struct box *box = box_new();
+  DOUBLE(PERMITS) = 2;
+  DOUBLE(IN_USE) = 1;
+  EXPECT_EQ(CALL(SEMAPHORE), 0);
+  EXPECT_EQ(INT(HANDED), 0);
+  int32_t semaphore = INT(SEMAPHORE), generation = INT(SEMAPHORE_GENERATION);
+  EXPECT(semaphore == 0 && generation == 1);
+  DOUBLE(WEIGHT) = 1;
+  DOUBLE(TIMEOUT) = INFINITY;
+  DOUBLE(MAX_WAITING) = 1;
+  INT(FLAGS) = 0;
+  EXPECT_EQ(CALL(ACQUIRE), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(CALL(ACQUIRE), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_NONE);
+  int32_t waiter = INT(LANE), waiter_generation = INT(LANE_GENERATION);
+  EXPECT_EQ(CALL(ACQUIRE), SLUICE_ECROWDED);
+  EXPECT_EQ(CALL(SEMAPHORE_LEVEL), 0);
+  EXPECT(DOUBLE(AVAILABLE) == 0 && DOUBLE(CAPACITY) == 2 && DOUBLE(WAITERS) == 1 && DOUBLE(USERS) == 0);
+  EXPECT_EQ(CALL(SEMAPHORE_CLOSE), SLUICE_ESTATE);
+  INT(LANE) = INT(LANE_GENERATION) = -1;
+  EXPECT_EQ(CALL(GIVE), 0); /* with the first decision that it brings */
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(INT(HANDED), 0);
+  EXPECT(INT(LANE) == waiter && INT(LANE_GENERATION) == waiter_generation);
+  DOUBLE(WEIGHT) = 3;
+  EXPECT_EQ(CALL(GIVE), SLUICE_EINVAL);
+  DOUBLE(MAX_WAITING) = INFINITY;
+  DOUBLE(WEIGHT) = 2;
+  for (int i = 0; i < 2; i++) EXPECT_EQ(CALL(ACQUIRE), 0);
+  DOUBLE(PERMITS) = 1;
+  EXPECT_EQ(CALL(RESIZE), 0); /* both are refused */
+  EXPECT_EQ(INT(HANDED), 1);
+  EXPECT_EQ(CALL(HAND), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_REFUSED);
+  EXPECT_EQ(INT(HANDED), 1);
+  CALL(HAND);
+  EXPECT_EQ(INT(HANDED), 0);
+  CALL(HAND);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_NONE);
+  DOUBLE(WEIGHT) = 1;
+  EXPECT_EQ(CALL(ACQUIRE), 0);
+  EXPECT_EQ(CALL(WITHDRAW), 0);
+  EXPECT_EQ(CALL(WITHDRAW), SLUICE_ESTALE);
+  EXPECT_EQ(CALL(ACQUIRE), 0);
+  EXPECT_EQ(CALL(SEMAPHORE_SHUT), 0);
+  EXPECT_EQ(INT(HANDED), 1);
+  CALL(HAND);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_SHUT);
+  DOUBLE(IN_USE) = -1;
+  EXPECT_EQ(CALL(SEMAPHORE_CLOSE), 0);
+  EXPECT(DOUBLE(IN_USE) == 2);
+  EXPECT_EQ(CALL(SEMAPHORE_CLOSE), SLUICE_ESTALE);
+  DOUBLE(PERMITS) = INFINITY; /* as good as no limit */
+  DOUBLE(IN_USE) = 0;
+  EXPECT_EQ(CALL(SEMAPHORE), 0);
+  EXPECT_EQ(CALL(SEMAPHORE_LEVEL), 0);
+  EXPECT(DOUBLE(AVAILABLE) == 9007199254740991.0);
+  box_free(box);
+}
+
+void test_mailbox_a_limiter_in_words(void) {
+  struct box *box = box_new();
+  box_tell(box, SLUICE_OPERATION_OBSERVE, 1e9, 0);
+  DOUBLE(RATE_MAX) = 10;
+  DOUBLE(RATE_PER) = 1000;
+  DOUBLE(RATE_BURST) = 1;
+  EXPECT_EQ(CALL(LIMITER), 0);
+  EXPECT(INT(LIMITER) == 0 && INT(LIMITER_GENERATION) == 1);
+  DOUBLE(WEIGHT) = 1;
+  DOUBLE(TIMEOUT) = INFINITY;
+  DOUBLE(MAX_WAITING) = INFINITY;
+  INT(FLAGS) = 0;
+  EXPECT_EQ(CALL(DRAW), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(CALL(DRAW), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_NONE);
+  int32_t waiter = INT(LANE);
+  box_tell(box, SLUICE_OPERATION_TURN_END, 1.05e9, 0);
+  EXPECT(DOUBLE(NEXT_EXPIRY) == 1.1e9);
+  box_tell(box, SLUICE_OPERATION_EXPIRE, 1.1e9, 0);
+  INT(LANE) = -1;
+  CALL(NEXT);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(INT(LANE), waiter);
+  EXPECT(DOUBLE(ELAPSED) == 100); /* since DRAW, not since the end of its turn */
+  DOUBLE(DELAY) = 500;
+  EXPECT_EQ(CALL(PENALIZE), 0);
+  DOUBLE(TIMEOUT) = 200;
+  EXPECT_EQ(CALL(DRAW), 0);
+  box_tell(box, SLUICE_OPERATION_TURN_END, 1.1e9, 0);
+  EXPECT(DOUBLE(NEXT_EXPIRY) == 1.3e9); /* its timeout comes first */
+  box_tell(box, SLUICE_OPERATION_EXPIRE, 1.3e9, 0);
+  box_tell(box, SLUICE_OPERATION_JUDGE, 1.3e9, 0);
+  CALL(NEXT);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_OVERTIME);
+  EXPECT(DOUBLE(ELAPSED) == 200 && DOUBLE(LOOP_BLOCKED) == 0);
+  DOUBLE(RATE_BURST) = 7;
+  EXPECT_EQ(CALL(RECONFIGURE), 0);
+  EXPECT_EQ(CALL(LIMITER_LEVEL), 0);
+  EXPECT(DOUBLE(AVAILABLE) == 0 && DOUBLE(CAPACITY) == 7 && DOUBLE(WAITERS) == 0 && DOUBLE(USERS) == 0);
+  EXPECT_EQ(CALL(LIMITER_SHUT), 0);
+  DOUBLE(RATE_MAX) = NAN;
+  EXPECT_EQ(CALL(RECONFIGURE), SLUICE_EINVAL);
+  DOUBLE(DELAY) = NAN;
+  EXPECT_EQ(CALL(PENALIZE), SLUICE_EINVAL);
+  EXPECT_EQ(CALL(LIMITER_CLOSE), 0);
+  EXPECT_EQ(CALL(LIMITER_LEVEL), SLUICE_ESTALE);
+  box_free(box);
+}
+
+void test_mailbox_a_window_and_a_verdict_in_words(void) {
+  struct box *box = box_new();
+  box_write_policy(box);
+  DOUBLE(WINDOW) = 1;
+  DOUBLE(RETRIES) = 0;
+  INT(FLAGS) = SLUICE_FLAG_VERDICT | SLUICE_FLAG_COLLECT;
+  CALL(OPEN);
+  EXPECT_EQ(CALL(JOIN), SLUICE_ACTION_START);
+  EXPECT_EQ(CALL(JOIN), SLUICE_ACTION_REST);
+  INT(OUTCOME) = SLUICE_OUTCOME_REJECTED;
+  EXPECT_EQ(CALL(STEP), SLUICE_ACTION_REVIEW);
+  EXPECT(INT(ATTEMPT) == 0 && DOUBLE(RETRIES_LEFT) == 0 && DOUBLE(DELAY) == 0 && DOUBLE(ITEM_ELAPSED) == 0);
+  INT(OUTCOME) = SLUICE_OUTCOME_REFUSED;
+  EXPECT_EQ(CALL(STEP), SLUICE_ACTION_PARK);
+  EXPECT_EQ(INT(ATTEMPT), 0);
+  int32_t lane = INT(LANE), job = INT(JOB);
+  DOUBLE(WEIGHT) = 1.5;
+  EXPECT_EQ(CALL(READ), SLUICE_EINVAL);
+  DOUBLE(WEIGHT) = 1;
+  EXPECT_EQ(CALL(READ), 0);
+  EXPECT_EQ(INT(HANDED), 1);
+  INT(LANE) = INT(JOB) = -1;
+  EXPECT_EQ(CALL(HAND), SLUICE_ACTION_START);
+  EXPECT(INT(EVENT) == SLUICE_EVENT_RESUMED && INT(LANE) == lane && INT(JOB) == job && INT(ITEM) == 1);
+  box_free(box);
+}
+
+/* A lane that gives its permit back hands it to another job, which is named. */
+void test_mailbox_a_permit_for_one_more_lane_in_words(void) {
+  struct box *box = box_new();
+  DOUBLE(PERMITS) = 2;
+  DOUBLE(IN_USE) = 1;
+  EXPECT_EQ(CALL(SEMAPHORE), 0);
+  box_write_policy(box);
+  INT(SEMAPHORE_GENERATION) = 1;
+  CALL(OPEN);
+  EXPECT_EQ(CALL(JOIN), SLUICE_ACTION_START);
+  EXPECT_EQ(CALL(JOIN), SLUICE_ACTION_REST);
+  int32_t job = INT(JOB), generation = INT(JOB_GENERATION);
+  DOUBLE(WEIGHT) = 1;
+  INT(JOB) = INT(JOB_GENERATION) = -1;
+  EXPECT_EQ(CALL(GIVE), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_ROOM);
+  EXPECT(INT(JOB) == job && INT(JOB_GENERATION) == generation);
+  EXPECT_EQ(CALL(JOIN), SLUICE_ACTION_START);
+  EXPECT_EQ(INT(ITEM), 1);
+  box_free(box);
+}
+
+void test_mailbox_waits_refuse_each_forged_double(void) {
+  static const double forged[] = {NAN, -1, 0.5, -INFINITY, -1e300, 1e-300};
+  static const enum sluice_operation operations[] = {SLUICE_OPERATION_ACQUIRE, SLUICE_OPERATION_DRAW};
+  struct box *box = box_new();
+  DOUBLE(PERMITS) = DOUBLE(IN_USE) = 5;
+  EXPECT_EQ(CALL(SEMAPHORE), 0);
+  DOUBLE(RATE_MAX) = 1;
+  DOUBLE(RATE_PER) = DOUBLE(RATE_BURST) = 1000;
+  EXPECT_EQ(CALL(LIMITER), 0);
+  INT(FLAGS) = 0;
+  for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
+    DOUBLE(PERMITS) = forged[i];
+    DOUBLE(WEIGHT) = forged[i];
+    EXPECT_EQ(CALL(SEMAPHORE), SLUICE_EINVAL);
+    EXPECT_EQ(CALL(RESIZE), SLUICE_EINVAL);
+    EXPECT_EQ(CALL(GIVE), SLUICE_EINVAL);
+    EXPECT_EQ(CALL(READ), SLUICE_EINVAL);
+    DOUBLE(PERMITS) = 1;
+    DOUBLE(IN_USE) = forged[i];
+    EXPECT_EQ(CALL(SEMAPHORE), SLUICE_EINVAL);
+    for (int k = 0; k < 2; k++) {
+      DOUBLE(TIMEOUT) = DOUBLE(MAX_WAITING) = 0;
+      DOUBLE(WEIGHT) = forged[i];
+      EXPECT_EQ(box_call(box, operations[k]), SLUICE_EINVAL);
+      DOUBLE(WEIGHT) = 1;
+      DOUBLE(MAX_WAITING) = forged[i];
+      EXPECT_EQ(box_call(box, operations[k]), SLUICE_EINVAL);
+      DOUBLE(MAX_WAITING) = 0;
+      DOUBLE(TIMEOUT) = NAN;
+      EXPECT_EQ(box_call(box, operations[k]), SLUICE_EINVAL);
+    }
+  }
+  box_free(box);
+}

@@ -4,7 +4,13 @@
 #include "tests.h"
 #include "world.h"
 
-enum { JOBS = 1100, LANES = 1100, ITEM_LANES = 1600 }; /* more than the first tables of a slab have room for */
+enum {
+  JOBS = 1100,
+  LANES = 1100,
+  ITEM_LANES = 1600,
+  LINES = 1100,
+  LINE_WAITERS = 1100
+}; /* more than the first tables of a slab have room for */
 
 /* A run of the scenario: what it did, as a hash. A call that fails for want of memory is made again. */
 struct run {
@@ -28,7 +34,8 @@ static int has_failed(struct run *run, int error, const struct sluice_usage *bef
   if (run->failures % 32 == 0) EXPECT(sluice_check(run->engine)); /* where all fail there are thousands */
   struct sluice_usage after;
   sluice_measure(run->engine, &after);
-  EXPECT(after.jobs == before->jobs && after.lanes == before->lanes);
+  EXPECT(after.jobs == before->jobs && after.lanes == before->lanes && after.waiters == before->waiters);
+  EXPECT(after.semaphores == before->semaphores && after.limiters == before->limiters);
   EXPECT_EQ(after.memory, run->memory.in_use);
   run->failures++;
   return 1;
@@ -88,6 +95,53 @@ static void turn(struct run *run) {
     note(run, (uint64_t)decision.event << 32 | decision.action);
 }
 
+static struct sluice_handle semaphore_of(struct run *run) {
+  struct sluice_handle handle = {0, 0};
+  int error;
+  TRY(run, error, sluice_semaphore(run->engine, 1, 1, &handle));
+  note(run, handle.slot);
+  return handle;
+}
+
+static struct sluice_handle limiter_of(struct run *run) {
+  struct sluice_rate rate = {.max = 100, .per = SECOND, .burst = 1};
+  struct sluice_handle handle = {0, 0};
+  int error;
+  TRY(run, error, sluice_limiter(run->engine, &rate, &handle));
+  note(run, handle.slot);
+  return handle;
+}
+
+static void ask(struct run *run, struct sluice_handle line, int is_draw) {
+  struct sluice_decision decision = {.lane = {0, 0}};
+  struct sluice_engine *engine = run->engine;
+  int error;
+  if (line.generation == 0) return;
+  if (is_draw) TRY(run, error, sluice_draw(engine, line, 1, 150 * MS, UINT64_MAX, 0, &decision));
+  else TRY(run, error, sluice_acquire(engine, line, 1, 150 * MS, UINT64_MAX, 0, &decision));
+  note(run, (uint64_t)decision.event << 32 | decision.lane.slot);
+}
+
+/* Who waits, and for what: each in a slab of its own. A wait that had no memory has left no trace in its line. */
+static void play_lines(struct run *run) {
+  struct sluice_handle semaphore = {0, 0}, limiter = {0, 0};
+  for (int i = 0; i < LINES; i++) {
+    semaphore = semaphore_of(run);
+    limiter = limiter_of(run);
+  }
+  for (int i = 0; i < LINE_WAITERS; i++) ask(run, i % 2 ? semaphore : limiter, i % 2 == 0);
+  struct sluice_policy policy = policy_of(9, 3);
+  policy.semaphore = semaphore;
+  policy.limiter = limiter;
+  policy.window = 2;
+  policy.flags = SLUICE_FLAG_VERDICT;
+  struct sluice_handle job = open(run, &policy);
+  step(run, join(run, job), SLUICE_OUTCOME_PULLED);
+  if (semaphore.generation != 0) sluice_give(run->engine, semaphore, 1);
+  turn(run);
+  sluice_read(run->engine, job, 1);
+}
+
 /* Lanes with something beside them: the table and its chunks are made as lanes are first used so. */
 static void play_items(struct run *run) {
   static struct sluice_handle lanes[ITEM_LANES];
@@ -144,6 +198,7 @@ static void play(struct run *run) {
     if (i % 3 == 0) sluice_release(run->engine, alone);
   }
   play_items(run);
+  play_lines(run);
   for (int i = 0; i < 22; i++) turn(run);
   EXPECT(sluice_check(run->engine));
   sluice_engine_free(run->engine);

@@ -180,12 +180,12 @@ static void play(uint64_t seed) {
       default:
         settle_any(&lines, &lines.lanes[up_to(&lines, LINE_JOBS * JOB_LANES - 1)]);
     }
-    lines_expect_levels(&lines);
+    if (step % 4 == 0) lines_expect_levels(&lines);
     if (step % 16 == 0) lines_expect_references(&lines);
   }
   world_fini(&lines.world);
 }
 
 void test_random_lines_agree_with_their_twin(void) {
-  for (uint64_t round = 0; round < 200 * test_rounds; round++) play(test_seed + round * 0x9e3779b97f4a7c15u);
+  for (uint64_t round = 0; round < 25 * test_rounds; round++) play(test_seed + round * 0x9e3779b97f4a7c15u);
 }

@@ -44,6 +44,9 @@
   X(bucket_a_long_pause_fills_it_and_no_more) \
   X(bucket_a_clock_that_goes_back_gives_nothing) \
   X(bucket_rounds_down_what_is_too_large) \
+  X(bucket_of_weights_agrees_with_its_twin) \
+  X(bucket_shut_gives_nothing_and_then_one) \
+  X(bucket_change_keeps_what_it_holds) \
   X(bucket_refuses_what_is_out_of_range) \
   X(wheel_agrees_with_its_twin) \
   X(wheel_wakes_up_only_for_what_is_due_or_was_removed) \
@@ -178,6 +181,8 @@
   X(check_sees_lanes_that_are_not_their_jobs) \
   X(check_sees_times_that_cannot_be) \
   X(check_sees_items_that_are_not_their_lanes) \
+  X(check_sees_permits_that_do_not_add_up) \
+  X(check_sees_lines_that_forget_who_waits) \
   X(check_sees_a_gate_that_forgets_who_waits) \
   X(gate_lets_the_burst_pass_and_then_one_by_one) \
   X(gate_lets_as_many_pass_as_there_are_tokens) \
@@ -366,6 +371,11 @@
   X(mailbox_time_refuses_forged_numbers) \
   X(mailbox_an_unknown_operation_is_an_error) \
   X(mailbox_an_error_writes_no_other_word) \
+  X(mailbox_a_semaphore_in_words) \
+  X(mailbox_a_limiter_in_words) \
+  X(mailbox_a_window_and_a_verdict_in_words) \
+  X(mailbox_a_permit_for_one_more_lane_in_words) \
+  X(mailbox_waits_refuse_each_forged_double) \
   X(mailbox_forged_words_are_errors_and_never_crash) \
   X(oom_each_allocation_may_fail) \
   X(oom_memory_may_be_gone_for_good) \

@@ -15,6 +15,100 @@ enum { SEED = 42, LANES = 4 };
 #define INT(name) mailbox->words.ints[SLUICE_WORD_##name]
 #define DOUBLE(name) mailbox->words.doubles[SLUICE_WORD_##name]
 
+#define CALL(name) sluice__trace_call(trace, engine, mailbox, SLUICE_OPERATION_##name)
+
+/* A job on a semaphore and a limiter, with a window and a say in what fails; and who waits beside it. */
+static void record_lines(struct sluice_trace *trace, struct sluice_engine *engine, struct sluice_mailbox *mailbox,
+                         double now) {
+  DOUBLE(PERMITS) = 2;
+  DOUBLE(IN_USE) = 1;
+  CALL(SEMAPHORE);
+  DOUBLE(RATE_MAX) = 100;
+  DOUBLE(RATE_PER) = 1000;
+  DOUBLE(RATE_BURST) = 2;
+  CALL(LIMITER);
+  DOUBLE(WINDOW) = 2;
+  DOUBLE(RETRIES) = 0;
+  INT(FLAGS) = SLUICE_FLAG_VERDICT | SLUICE_FLAG_COLLECT;
+  CALL(OPEN);
+  EXPECT_EQ(INT(ACTION), 0);
+  struct sluice_handle job = {(uint32_t)INT(JOB), (uint32_t)INT(JOB_GENERATION)}, lane = {0, 0}, waiter = {0, 0};
+  DOUBLE(MAX_WAITING) = INFINITY;
+  DOUBLE(TIMEOUT) = 40;
+  INT(FLAGS) = 0;
+  for (int step = 0; step < 300; step++) {
+    INT(JOB) = (int32_t)job.slot;
+    INT(JOB_GENERATION) = (int32_t)job.generation;
+    INT(LANE) = (int32_t)lane.slot;
+    INT(LANE_GENERATION) = (int32_t)lane.generation;
+    DOUBLE(WEIGHT) = 1;
+    DOUBLE(DELAY) = 15;
+    switch (step % 17) {
+      case 0:
+        CALL(JOIN);
+        break;
+      case 1:
+      case 2:
+        CALL(ACQUIRE);
+        break;
+      case 3:
+        CALL(DRAW);
+        waiter = (struct sluice_handle){(uint32_t)INT(LANE), (uint32_t)INT(LANE_GENERATION)};
+        break;
+      case 4:
+        CALL(GIVE);
+        break;
+      case 5:
+        CALL(READ);
+        break;
+      case 6:
+        DOUBLE(PERMITS) = 1 + step % 3;
+        CALL(RESIZE);
+        break;
+      case 7:
+        CALL(SEMAPHORE_LEVEL);
+        CALL(LIMITER_LEVEL);
+        break;
+      case 8:
+        if (step % 5 == 0) CALL(PENALIZE);
+        break;
+      case 9:
+        DOUBLE(RATE_MAX) = 50 + step;
+        CALL(RECONFIGURE);
+        break;
+      case 10:
+        INT(LANE) = (int32_t)waiter.slot;
+        INT(LANE_GENERATION) = (int32_t)waiter.generation;
+        CALL(WITHDRAW);
+        break;
+      case 11:
+        if (step % 4 == 0) CALL(SEMAPHORE_SHUT);
+        if (step % 4 == 1) CALL(LIMITER_SHUT);
+        break;
+      case 12:
+        DOUBLE(NOW) = now += 7e6;
+        CALL(TURN_END);
+        CALL(EXPIRE);
+        CALL(OBSERVE);
+        CALL(JUDGE);
+        do CALL(NEXT);
+        while (INT(EVENT) != SLUICE_EVENT_NONE);
+        break;
+      default:
+        INT(OUTCOME) = step % 3 == 0   ? SLUICE_OUTCOME_PULLED
+                       : step % 3 == 1 ? SLUICE_OUTCOME_REFUSED
+                                       : SLUICE_OUTCOME_FULFILLED;
+        CALL(STEP);
+    }
+    if (INT(ACTION) >= SLUICE_ACTION_START && INT(ACTION) <= SLUICE_ACTION_REVIEW)
+      lane = (struct sluice_handle){(uint32_t)INT(LANE), (uint32_t)INT(LANE_GENERATION)};
+    do CALL(HAND);
+    while (INT(HANDED));
+  }
+  CALL(SEMAPHORE_CLOSE);
+  CALL(LIMITER_CLOSE);
+}
+
 /* A record of some traffic with jitter, timeouts and granted runs: the caller's to free. */
 static char *record_traffic(size_t *size) {
   static struct sluice_mailbox mailboxes[1];
@@ -28,7 +122,6 @@ static char *record_traffic(size_t *size) {
   struct sluice_trace *trace = sluice__trace_new();
   struct sluice__rng rng;
   sluice__rng_init(&rng, test_seed);
-#define CALL(name) sluice__trace_call(trace, engine, mailbox, SLUICE_OPERATION_##name)
   for (int i = 0; i < 6; i++) CALL(OBSERVE);
   DOUBLE(ITEMS) = 500;
   DOUBLE(LIMIT) = LANES;
@@ -41,6 +134,8 @@ static char *record_traffic(size_t *size) {
   DOUBLE(FACTOR) = 2;
   INT(BACKOFF) = SLUICE_BACKOFF_EXPONENTIAL;
   INT(JITTER) = SLUICE_JITTER_FULL;
+  DOUBLE(WINDOW) = INFINITY;
+  INT(SEMAPHORE_GENERATION) = INT(LIMITER_GENERATION) = 0;
   CALL(OPEN);
   struct sluice_handle lanes[LANES];
   for (int i = 0; i < LANES; i++) {
@@ -66,6 +161,7 @@ static char *record_traffic(size_t *size) {
       CALL(STEP);
     }
   }
+  record_lines(trace, engine, mailbox, now);
 #undef CALL
   const void *entries = sluice__trace_entries(trace, size);
   EXPECT(entries != NULL && *size > 0);

@@ -10,6 +10,7 @@ const { join } = require('node:path');
 const { text } = require('node:stream/consumers');
 
 const MAIN = join(__dirname, '..', '..', 'examples', 'fetch-all', 'main.js');
+const PROBE = ['--expose-gc', '--require', join(__dirname, 'heap-probe.js')];
 
 /** A directory that lives as long as the running describe block. */
 function scratch() {
@@ -19,15 +20,29 @@ function scratch() {
   return { file: (name) => join(box.path, name) };
 }
 
-/** `result` resolves with { code, stdout, stderr } when it has ended. In a process group of its own, as a shell does. */
-function start(args, { stdin = '' } = {}) {
-  const child = spawn(process.execPath, [MAIN, ...args], { detached: true });
-  child.stdin.on('error', () => {}); // it may end before it has read everything
-  if (stdin !== null) child.stdin.end(stdin);
+/**
+ * `stdin`: text, null for a pipe that stays open (`child.stdin`), or another child's output. `result` resolves with
+ * { code, stdout, stderr } when it has ended; heapUsed() with the bytes that its heap holds, where it is `probed`. In a
+ * process group of its own, as a shell does.
+ */
+function start(args, { stdin = '', probed = false } = {}) {
+  const isShared = typeof stdin === 'object' && stdin !== null;
+  const child = spawn(process.execPath, [...(probed ? PROBE : []), MAIN, ...args], {
+    detached: true,
+    stdio: [isShared ? stdin : 'pipe', 'pipe', 'pipe', ...(probed ? ['ipc'] : [])],
+  });
+  if (isShared)
+    stdin.destroy(); // the child has its own now, and who writes hears when that is closed
+  else child.stdin.on('error', () => {}); // it may end before it has read everything
+  if (typeof stdin === 'string') child.stdin.end(stdin);
   const result = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]).then(
     ([[code, signal], stdout, stderr]) => ({ code, signal, stdout, stderr }),
   );
-  return { child, result, interrupt: () => process.kill(-child.pid, 'SIGINT') };
+  const heapUsed = async () => {
+    child.send('how much?');
+    return (await once(child, 'message'))[0];
+  };
+  return { child, result, heapUsed, interrupt: () => process.kill(-child.pid, 'SIGINT') };
 }
 
 const run = (args, options) => start(args, options).result;

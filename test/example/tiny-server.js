@@ -8,13 +8,13 @@ const http = require('node:http');
 function tinyServer(handlers) {
   const server = http.createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost');
-    log.push({ path: pathname, at: performance.now() });
+    if (!log.has(pathname)) log.set(pathname, []);
+    const nth = log.get(pathname).push(performance.now());
     const handler = handlers[pathname] ?? ((_, answer) => answer.writeHead(404).end('no such thing'));
-    handler(request, response, of(pathname).length);
+    handler(request, response, nth);
     server.emit('asked');
   });
-  const log = [];
-  const of = (pathname) => log.filter(({ path }) => path === pathname);
+  const log = new Map(); // path -> when its requests arrived
   before(async () => {
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -25,9 +25,9 @@ function tinyServer(handlers) {
   });
   return {
     url: (path) => `http://127.0.0.1:${server.address().port}${path}`,
-    count: (path) => of(path).length,
+    count: (path) => log.get(path)?.length ?? 0,
     /** When the requests for `path` arrived, on performance.now()'s clock. */
-    times: (path) => of(path).map(({ at }) => at),
+    times: (path) => [...(log.get(path) ?? [])],
     /** Resolves when `path` has been asked for `times` times. */
     async askedFor(path, times = 1) {
       while (this.count(path) < times) await once(server, 'asked');

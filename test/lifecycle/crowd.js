@@ -4,7 +4,8 @@
 
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { writeSync } = require('node:fs');
-const { HOUR, never, spin } = require('./stages');
+const { spin } = require('./stages');
+const { HOUR, ignore, never } = require('./world');
 
 const COUNT = 50;
 

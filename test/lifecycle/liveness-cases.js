@@ -10,17 +10,10 @@
 // What must not keep the process alive would do so for an hour.
 
 const { mapWithLimit, allSettled, retry, sleep, withTimeout } = require('../../lib/index.js');
-const { HOUR, never } = require('./stages');
+const coordination = require('./liveness-coordination');
+const { HOUR, failing, never, tell } = require('./world');
 
-const failing = () => Promise.reject(new Error('again'));
 const backoff = (delay, more) => ({ retries: 1, delay, maxDelay: HOUR, jitter: 'none', ...more });
-
-/** Logs how the promise settles. */
-const tell = (log, promise) =>
-  promise.then(
-    (value) => log(`fulfilled: ${value}`),
-    (error) => log(error.name === 'Error' ? error.message : error.name),
-  );
 
 const keepsAlive = {
   'a pending withTimeout': {
@@ -304,4 +297,7 @@ const letsGo = {
   'the package, loaded': { run: () => {} },
 };
 
-module.exports = { keepsAlive, letsGo };
+module.exports = {
+  keepsAlive: { ...keepsAlive, ...coordination.keepsAlive },
+  letsGo: { ...letsGo, ...coordination.letsGo },
+};

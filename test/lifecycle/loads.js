@@ -8,7 +8,7 @@ const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { Worker, isMainThread, workerData } = require('node:worker_threads');
 const vm = require('node:vm');
-const { HOUR, LIBRARY, never } = require('./stages');
+const { HOUR, LIBRARY, ignore, never } = require('./world');
 
 const ROOT = path.join(path.dirname(LIBRARY), '..');
 

@@ -3,14 +3,8 @@
 // How far an environment has come when it ends, and how it ends: the two sides of the matrix. Both run in a worker or on
 // a main thread, on an addon that is loaded here.
 
-const LIBRARY = require.resolve('../../lib/index.js');
-const HOUR = 3_600_000;
-
-const never = () => new Promise(() => {});
-const library = () => require(LIBRARY);
-
-/** After the deadlines of this turn have been stamped, and the loop has been set to wake up for them. */
-const nextTurn = (act) => setImmediate(() => setImmediate(act));
+const coordination = require('./coordination-stages');
+const { HOUR, library, never, nextTurn } = require('./world');
 
 /** Open for an hour, or for as long as something else keeps the environment alive. */
 function openDeadline(open) {
@@ -63,6 +57,7 @@ const outside = {
     mapWithLimit([1], 1, never, { timeout: HOUR, unref });
     act();
   },
+  ...coordination.outside,
 };
 
 const inWake = {
@@ -103,6 +98,7 @@ const inWake = {
     const { sleep } = library();
     sleep(1).then(act);
   },
+  ...coordination.inWake,
 };
 
 const stages = { ...outside, ...inWake };
@@ -123,4 +119,4 @@ const endings = {
   'an uncaught throw': throwUncaught,
 };
 
-module.exports = { HOUR, LIBRARY, endings, inWake, never, outside, spin, stages };
+module.exports = { endings, inWake, outside, spin, stages };

@@ -5,7 +5,8 @@
 
 const { writeSync } = require('node:fs');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
-const { HOUR, endings, inWake, never, spin, stages } = require('./stages');
+const { endings, inWake, spin, stages } = require('./stages');
+const { HOUR, ignore, never } = require('./world');
 
 const HANG_LIMIT = 20_000;
 

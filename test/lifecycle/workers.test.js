@@ -1,13 +1,16 @@
 'use strict';
 
 // A handle left open, or closed too late, aborts the process at the end of a worker, and only there; and only where the
-// main thread has not loaded the addon does it show in every case. So each cell is run twice.
+// main thread has not loaded the addon does it show in every case. So each cell is run twice; both runs at the same time.
 
 const assert = require('node:assert/strict');
-const { parseLines, runNode } = require('../support/child');
+const { parseLines, runMany } = require('../support/child');
 const { cells, workerEndings } = require('./worker-matrix');
 
 const SCRIPT = require.resolve('./worker-matrix');
+
+let resultOf;
+const run = () => (resultOf ??= runMany({ alone: [SCRIPT, 'alone'], beside: [SCRIPT, 'beside'] }));
 
 for (const [where, title] of [
   ['alone', 'the main thread has not loaded the addon'],
@@ -18,7 +21,7 @@ for (const [where, title] of [
     let child;
     let lines;
     before(async () => {
-      child = await runNode([SCRIPT, where], { limit: 110_000 });
+      child = await run()(where);
       lines = parseLines(child.stdout);
     });
 

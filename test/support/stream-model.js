@@ -8,10 +8,11 @@
 
 const fc = require('fast-check');
 
-const { mapStream, skip, stop } = require('../..');
+const { Semaphore, mapStream, skip, stop } = require('../..');
+const { SOURCES } = require('./program');
 
-const endOf = (now, { takes }, index) => Math.ceil(now) + takes + (index + 1) / 1000;
-const backAt = (now, pause) => Math.ceil(now) + pause - 0.5;
+const endOf = (now, takes, index) => Math.ceil(round(now)) + takes + (index + 1) / 1000;
+const backAt = (now, pause) => Math.ceil(round(now)) + pause - 0.5;
 const round = (ms) => Math.round(ms * 1000) / 1000;
 
 const item = fc.record({
@@ -28,151 +29,212 @@ const seldom = (arbitrary) => fc.option(arbitrary, { nil: undefined, freq: 3 });
 const program = fc.record({
   items: fc.array(item, { maxLength: 25, size: 'max' }),
   limit: fc.integer({ min: 1, max: 5 }),
+  isSemaphore: fc.boolean(), // the limit, which comes to the same
   highWaterMark: fc.integer({ min: 1, max: 7 }),
-  isOrdered: fc.boolean(),
+  ordered: fc.boolean(),
   pauses: fc.array(fc.constantFrom(0, 0, 1, 2, 5, 20), { minLength: 1, maxLength: 6 }), // of the reader, round and round
   retries: fc.constantFrom(0, 1, 2),
   delay: fc.integer({ min: 1, max: 5 }),
-  stopsOnError: fc.boolean(),
-  drains: fc.constantFrom(false, false, true),
+  stopOnError: fc.boolean(),
   leavesAfter: seldom(fc.integer({ min: 1, max: 12 })),
   abortAt: seldom(fc.integer({ min: 0, max: 60 }).map((ms) => ms + 0.25)),
   source: fc.constantFrom('array', 'iterable', 'asyncIterable'),
 });
 
-/** @returns { starts, reads, ending, aborted, isClosed } */
-function runModel(drawn) {
-  const { items, limit, isOrdered, pauses, retries, delay, stopsOnError, drains, leavesAfter, abortAt = Infinity } = drawn;
-  const window = limit + drawn.highWaterMark;
-  const batch = Math.ceil(window / 4); // so many reads are told of together, unless the reader waits
-  const result = { starts: [], reads: [], ending: undefined, aborted: [], isClosed: false };
-  let events = [{ at: abortAt, kind: 'abort' }];
-  let held = new Map(); // index -> attempts so far, of items that have begun and are not over
-  const running = new Set();
-  let results = []; // in the order they are read, with holes for what has not come
-  let errors = [];
-  let [now, taken, isExhausted, isStopped, isOver, isFailing, failure] = [0, 0, false, false, false, false, undefined];
-  let [read, told, isWaiting] = [0, 0, false];
+class Model {
+  /** `isLazy`: what was left out is told of together with the value behind it. */
+  constructor(program, isLazy) {
+    this.program = program;
+    this.isLazy = isLazy;
+    this.window = program.limit + program.highWaterMark;
+    this.batch = Math.ceil(this.window / 4); // so many reads are told of together, unless the reader waits
+    this.now = 0;
+    this.events = [];
+    this.held = new Map(); // index -> attempts so far, of items that have begun and are not over
+    this.running = new Set();
+    this.results = []; // as they will be read, with holes for what has not come
+    this.errors = [];
+    this.taken = this.read = this.told = 0;
+    this.isExhausted = this.isStopped = false;
+    this.leftAt = Infinity;
+    this.isWaiting = true; // the reader
+    this.ending = undefined;
+    this.starts = [];
+    this.reads = [];
+    this.aborted = [];
+  }
 
-  const push = (at, kind, index) => events.push({ at, kind, index });
-
-  function startMore() {
-    while (!isOver && !isFailing && !isStopped && !isExhausted && held.size < limit && taken - told < window) {
-      isExhausted = taken === items.length;
-      if (!isExhausted) begin(taken++);
+  run() {
+    const { abortAt } = this.program;
+    if (abortAt !== undefined) this.events.push({ at: abortAt, kind: 'abort' });
+    this.rest();
+    while (this.events.length > 0) {
+      this.events.sort((a, b) => a.at - b.at);
+      const { at, kind, index } = this.events.shift();
+      this.now = at;
+      if (kind === 'back') this.isWaiting = true;
+      else if (this.ending === undefined) this[kind](index);
+      this.rest();
     }
-    if (!isOver && held.size === 0 && (isExhausted || isStopped || isFailing)) end(failure ?? aggregate());
+    return this;
   }
 
-  const aggregate = () => (errors.length > 0 ? errors.sort((a, b) => a - b).map((index) => `e${index}`) : 'done');
-
-  function begin(index) {
-    const attempt = (held.get(index) ?? 0) + 1;
-    held.set(index, attempt);
-    running.add(index);
-    result.starts.push([round(now), index, attempt]);
-    push(endOf(now, items[index], index), 'ended', index);
+  rest() {
+    this.startMore();
+    while (this.isWaiting && this.results[this.read] !== undefined) {
+      const { value } = this.results[this.read++];
+      const isTold = !this.isLazy || value !== undefined || this.results[this.read] === undefined;
+      if (isTold && this.read - this.told >= this.batch) this.told = this.read;
+      if (value !== undefined) this.hand(value);
+      this.startMore();
+    }
+    if (!this.isWaiting) return;
+    if (this.told < this.read) {
+      this.told = this.read;
+      this.startMore();
+    }
+    if (this.ending === undefined) return;
+    this.isWaiting = false;
+    this.reads.push([round(this.now), 'end', this.ending]);
   }
 
-  function ended(index) {
-    running.delete(index);
+  startMore() {
+    const { items, limit } = this.program;
+    while (this.ending === undefined && !this.isStopped && !this.isExhausted) {
+      if (this.held.size === limit || this.taken - this.told === this.window) return;
+      if (this.taken === items.length) this.isExhausted = true;
+      else this.begin(this.taken++);
+    }
+    if (this.ending !== undefined || this.held.size > 0) return;
+    this.ending = this.errors.length > 0 ? this.errors.sort((a, b) => a - b).map((index) => `e${index}`) : 'done';
+  }
+
+  begin(index) {
+    const attempt = (this.held.get(index) ?? 0) + 1;
+    this.held.set(index, attempt);
+    this.running.add(index);
+    this.starts.push([round(this.now), index, attempt]);
+    this.events.push({ at: endOf(this.now, this.program.items[index].takes, index), kind: 'end', index });
+  }
+
+  end(index) {
+    const { items, retries, delay, stopOnError, ordered } = this.program;
     const { failures, outcome } = items[index];
-    const hasFailed = outcome === 'reject' || held.get(index) <= failures;
-    if (hasFailed && held.get(index) <= retries && !isFailing) {
-      push(now + delay, 'again', index);
+    const attempt = this.held.get(index);
+    const hasFailed = outcome === 'reject' || attempt <= failures;
+    this.running.delete(index);
+    if (hasFailed && attempt <= retries) {
+      this.events.push({ at: this.now + delay, kind: 'begin', index });
       return;
     }
-    held.delete(index);
-    if (!hasFailed) {
-      put(index, outcome === 'fulfill' ? index : undefined);
-      if (outcome === 'stop') isStopped = true;
-    } else if (!stopsOnError) {
-      errors.push(index);
-      put(index, undefined);
-    } else if (!isFailing) {
-      fail(`e${index}`);
-    }
-  }
-
-  function fail(error) {
-    [failure, isFailing] = [error, true];
-    abortRunning(error);
-    held = new Map([...held].filter(([index]) => drains && running.has(index)));
-    if (!drains) end(error);
-  }
-
-  function abortRunning(reason) {
-    for (const index of running) result.aborted.push([index, reason]);
-    result.isClosed ||= !isExhausted && !isStopped && taken > 0;
-  }
-
-  function put(index, value) {
-    if (isOrdered) results[index] = { value };
-    else results.push({ value });
-  }
-
-  function end(how) {
-    [isOver, result.ending] = [true, how];
-  }
-
-  function lookUp() {
-    while (isWaiting && !result.isLeft) {
-      if (results[read] === undefined) {
-        told = read;
-        startMore();
-        if (results[read] !== undefined || !isOver) return;
-        result.reads.push([round(now), 'end', result.ending]);
-        isWaiting = false;
-        return;
-      }
-      const { value } = results[read++];
-      if (read - told >= batch) told = read;
-      if (value !== undefined) take(value);
-      startMore();
-    }
-  }
-
-  function take(value) {
-    isWaiting = false;
-    const count = result.reads.push([round(now), value]);
-    if (count === leavesAfter) {
-      result.isLeft = true;
-      if (!isOver) {
-        if (!isFailing) abortRunning('left');
-        end('left');
-      }
+    this.held.delete(index);
+    if (hasFailed && stopOnError) {
+      this.finish(`e${index}`, `e${index}`);
       return;
     }
+    if (hasFailed) this.errors.push(index);
+    const result = { value: !hasFailed && outcome === 'fulfill' ? index : undefined };
+    if (ordered) this.results[index] = result;
+    else this.results.push(result);
+    if (!hasFailed && outcome === 'stop') this.isStopped = true;
+  }
+
+  abort() {
+    this.results = [];
+    this.finish('abort', 'abort');
+  }
+
+  /** The reader has it. */
+  hand(value) {
+    const { leavesAfter, pauses } = this.program;
+    const count = this.reads.push([round(this.now), value]);
     const pause = pauses[count % pauses.length];
-    if (pause === 0) isWaiting = true;
-    else push(backAt(now, pause), 'back');
+    this.isWaiting = count !== leavesAfter && pause === 0;
+    if (count === leavesAfter) this.leave();
+    else if (pause > 0) this.events.push({ at: backAt(this.now, pause), kind: 'back' });
   }
 
-  function handle({ kind, index }) {
-    if (kind === 'back') isWaiting = true;
-    else if (kind === 'abort' && !isOver && !isFailing) {
-      abortRunning('abort');
-      [results, failure, isFailing] = [[], 'abort', true];
-      read = told = 0;
-      held = new Map([...held].filter(([one]) => drains && running.has(one)));
-      if (!drains) end('abort');
-    } else if (kind === 'ended' && running.has(index) && (!isOver || drains)) ended(index);
-    else if (kind === 'again' && !isOver && !isFailing) begin(index);
+  leave() {
+    this.leftAt = this.now;
+    if (this.ending === undefined) this.finish('left', 'left');
   }
 
-  isWaiting = true;
-  startMore();
-  lookUp();
-  while (events.length > 0) {
-    events.sort((a, b) => a.at - b.at);
-    const event = events.shift();
-    now = event.at;
-    if (now === Infinity) break;
-    handle(event);
-    startMore();
-    lookUp();
+  /** Early. */
+  finish(ending, reason) {
+    this.ending = ending;
+    for (const index of this.running) this.aborted.push([index, reason]);
   }
-  return result;
+
+  /** Whether it is in question: the reader leaves in microtasks in which lanes take items. */
+  isMoot(at) {
+    return round(at) === round(this.leftAt);
+  }
 }
 
-module.exports = { backAt, endOf, program, round, runModel };
+/** @returns what can be seen of it: starts, reads, aborted, whether everything has ended, and how the source was treated */
+async function runStream(clock, program) {
+  const { items, limit, isSemaphore, highWaterMark, ordered, pauses, retries, delay, stopOnError } = program;
+  const { leavesAfter, abortAt } = program;
+  const run = { starts: [], reads: [], aborted: [], source: { opened: 0, ended: 0, closed: 0 }, most: 0, mostRunning: 0, isOver: false };
+  const controller = new AbortController();
+  if (abortAt !== undefined) clock.setTimeout(() => controller.abort('abort'), abortAt);
+  let [taken, got, running] = [0, 0, 0];
+  const mapper = async (_item, index, { attempt, signal }) => {
+    if (attempt === 1) taken++;
+    run.starts.push([round(clock.now), index, attempt]);
+    run.mostRunning = Math.max(run.mostRunning, ++running);
+    let isRunning = true;
+    const over = () => {
+      if (isRunning) running--;
+      isRunning = false;
+    };
+    signal.addEventListener('abort', () => {
+      over();
+      run.aborted.push([index, signal.reason.name === 'AbortError' ? 'left' : signal.reason]);
+    });
+    await clock.sleep(endOf(clock.now, items[index].takes, index) - clock.now);
+    over();
+    const { failures, outcome } = items[index];
+    if (outcome === 'reject' || attempt <= failures) throw `e${index}`;
+    if (outcome !== 'fulfill') got++; // nobody will
+    return { skip, stop }[outcome] ?? index;
+  };
+  const retry = { retries, delay, backoff: 'constant', jitter: 'none' };
+  const options = { highWaterMark, ordered, stopOnError, retry, signal: controller.signal };
+  const source = counted(SOURCES[program.source](items), run.source);
+  const read = async () => {
+    for await (const value of mapStream(source, isSemaphore ? new Semaphore(limit) : limit, mapper, options)) {
+      got++;
+      const count = run.reads.push([round(clock.now), value]);
+      if (count === leavesAfter) return;
+      const pause = pauses[count % pauses.length];
+      if (pause > 0) await clock.sleep(backAt(clock.now, pause) - clock.now);
+    }
+    run.reads.push([round(clock.now), 'end', 'done']);
+  };
+  const over = read()
+    .catch((error) => run.reads.push([round(clock.now), 'end', error instanceof AggregateError ? error.errors : error]))
+    .finally(() => (run.isOver = true));
+  const look = () => (run.most = Math.max(run.most, taken - got)); // whenever nothing happens any more at an instant
+  await clock.runUntil(() => look() < 0);
+  if (run.isOver) await over;
+  return run;
+}
+
+/** The same iterable, which counts how often it was opened, said that it had ended, and was closed. An array does not. */
+function counted(iterable, counts) {
+  if (Array.isArray(iterable)) return iterable;
+  const symbol = Symbol.asyncIterator in iterable ? Symbol.asyncIterator : Symbol.iterator;
+  const note = (result) => ((counts.ended += Number(result.done)), result);
+  return {
+    [symbol]() {
+      const iterator = iterable[symbol]();
+      counts.opened++;
+      const next = () => note(iterator.next());
+      const nextSoon = async () => note(await iterator.next());
+      return { next: symbol === Symbol.iterator ? next : nextSoon, return: () => (counts.closed++, {}) };
+    },
+  };
+}
+
+module.exports = { Model, counted, program, runStream };

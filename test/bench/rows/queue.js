@@ -174,6 +174,7 @@ function libraries({ sluice, twin, ...rivals }) {
     },
     'async.queue': {
       needs: ['async'],
+      n: 2e4,
       async filled(n) {
         let sum = 0;
         const queue = rivals.async.queue(async (item) => void (sum += item), 1);
@@ -198,19 +199,12 @@ function passing(rivals) {
   const contestants = (way) =>
     all
       .filter(([, library]) => library[way])
-      .map(([name, { needs, [way]: run }]) => ({
-        name,
-        needs,
-        run,
-        check,
-        n: name === 'async.queue' ? 2e4 : undefined,
-      }));
+      .map(([name, { needs, n, [way]: run }]) => ({ name, needs, n, run, check }));
   const row = {
     unit: 'ns',
     n: 1e5,
     rounds: 7,
     anchor: 'fastq',
-    targets: halfOf('fastq', 'p-queue'),
   };
   return [
     {
@@ -225,6 +219,7 @@ function passing(rivals) {
       name: 'queue-lockstep',
       title: 'queue, put and got in lockstep, per item',
       note: 'the producer awaits each put: fastq, p-queue and async.queue settle it when the item is handled, the others when it is in',
+      targets: halfOf('fastq', 'p-queue'),
       contestants: contestants('lockstep'),
     },
   ];

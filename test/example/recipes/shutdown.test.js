@@ -114,6 +114,20 @@ describe('recipes: shut a server down', () => {
     assert.deepEqual(await ended, []);
   });
 
+  it('does not cut off an answer that is on its way', async () => {
+    const body = 'x'.repeat(2e7); // more than the system takes in one go
+    await start({ answer: () => body, work: noJobs });
+    const slow = net.connect(port);
+    slow.pause();
+    slow.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    const [, response] = await once(service.server, 'request');
+    while (!response.writableEnded) await new Promise(setImmediate);
+    const ended = service.shutdown({ within: 60_000 });
+    const received = await text(slow);
+    assert.ok(received.length > body.length && received.endsWith('\r\n0\r\n\r\n'), `${received.length} characters`);
+    assert.deepEqual(await ended, []);
+  });
+
   it('aborts what does not end in time, and accounts for every job', async () => {
     const { wait, holds } = gate();
     const { wait: waitForWork, holds: worksOn } = gate();
