@@ -23,6 +23,11 @@ const semaphore = new Semaphore(1);
 const permit = semaphore.tryAcquire();
 const queue = new Queue();
 queue.tryPut(0);
-kept.push(semaphore, permit, queue, mapStream([], 1, () => {}));
+kept.push(
+  semaphore,
+  permit,
+  queue,
+  mapStream([], 1, () => {}),
+);
 
 module.exports = kept;

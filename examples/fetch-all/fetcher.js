@@ -3,7 +3,7 @@
 // Fetches many URLs. One that cannot be fetched becomes a row that says so; it never ends the others.
 
 const { createHash } = require('node:crypto');
-const { consume, withTimeout } = require('../..');
+const { PermanentError, consume, withTimeout } = require('../..');
 
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 const POLICY = {
@@ -30,9 +30,8 @@ async function download(url, signal) {
   return { status, bytes, sha256: hash.digest('hex'), error: null };
 }
 
-async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, onRow, signal: stop, ...call }) {
+async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, onRow, ...call }) {
   const open = new Map(); // rows to hand in, at the latest when the call ends -> when their first attempt started
-  const broken = new AbortController(); // by what onRow rejects with
   let late; // the first TimeoutError of a URL whose next attempt would have come after the total timeout
   async function* rows() {
     for await (const url of urls) {
@@ -55,14 +54,14 @@ async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, 
       if (!signal.aborted) onFailedAttempt(row.url, error);
       throw error; // it is made again, or was the last
     }
-    await handIn(row).catch((error) => broken.abort(error)); // a slow disk holds the lane
+    await handIn(row).catch((cause) => Promise.reject(new PermanentError('', { cause }))); // a slow disk holds the worker
   };
-  const onError = (error, row) => {
+  const onError = async (error, row) => {
+    if (!open.has(row)) throw error; // it could not be handed in, and ends the call
     if (error.scope === 'total') late ??= error;
-    return handIn(row);
+    await handIn(row);
   };
-  const ends = { signal: AbortSignal.any([stop, broken.signal]), drain: true, onError };
-  const options = { ...call, ...ends, workers: concurrency, maxQueue: 0, retry: { ...POLICY, retries } };
+  const options = { ...call, workers: concurrency, maxQueue: 0, retry: { ...POLICY, retries }, drain: true, onError };
   await consume(rows(), one, options).finally(() => Promise.all([...open.keys()].map(handIn)));
   if (late) throw late;
 }

@@ -460,6 +460,11 @@ void sluice__job_mark_dirty(struct sluice_engine *engine, struct sluice__job *jo
 /* The job has failed: it is closed (FAIL), or drains (DRAIN). */
 void sluice__job_fail(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision);
 
+/* Whether the clock has to be read before its decisions: 1 or 0. */
+static inline uint32_t sluice__job_is_rated(const struct sluice__job *job) {
+  return job->limiter != &job->own_limiter || job->limiter->bucket.max != 0;
+}
+
 /* Whether lanes have run so long in this turn that the loop must turn before another start. */
 static inline int sluice__must_yield(const struct sluice_engine *engine, const struct sluice__job *job) {
   return engine->ran >= job->policy.yield_after;

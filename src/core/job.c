@@ -14,8 +14,6 @@
  * have to wait at the gate, the item is pulled before: an empty source is known to be empty without waiting.
  *
  * A job that failed and drains has RUNNING lanes only, and nothing starts in it any more. */
-#include <string.h>
-
 #include "internal.h"
 
 _Static_assert(sizeof(struct sluice__deadline) == 32, "a deadline is half a cache line");
@@ -62,11 +60,6 @@ static void drop_lane(struct sluice_engine *engine, struct sluice__job *job, str
   free_lane(engine, job, lane);
 }
 
-/* The clock has to be read before its decisions. */
-static uint32_t is_rated(const struct sluice__job *job) {
-  return job->limiter != &job->own_limiter || job->limiter->bucket.max != 0;
-}
-
 static void close_job(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
                       struct sluice_decision *decision) {
   sluice__grant_sync(engine, job);
@@ -75,7 +68,7 @@ static void close_job(struct sluice_engine *engine, struct sluice__job *job, enu
   sluice__disarm(engine, &job->total);
   sluice__window_clear(job);
   clear_dirty(engine, job);
-  engine->rated -= is_rated(job);
+  engine->rated -= sluice__job_is_rated(job);
   job->limiter->jobs--;
   if (job->semaphore != NULL) sluice__permit_detach(engine, job);
   decision->action = action;
@@ -347,68 +340,6 @@ void sluice__job_start(struct sluice_engine *engine, struct sluice__lane *lane, 
   run_attempt(engine, job_of(engine, lane), lane, decision);
 }
 
-static int policy_valid(const struct sluice_policy *policy) {
-  const uint32_t flags = SLUICE_FLAG_UNREF | SLUICE_FLAG_PROGRESS | SLUICE_FLAG_COLLECT | SLUICE_FLAG_REVIEW |
-                         SLUICE_FLAG_DRAIN | SLUICE_FLAG_VERDICT;
-  if (policy->limit == 0 || policy->source > SLUICE_SOURCE_ASYNC) return 0;
-  if (policy->items > SLUICE_ITEM_MAX && policy->items != SLUICE_UNKNOWN) return 0;
-  if (policy->items == SLUICE_UNKNOWN && policy->source == SLUICE_SOURCE_INDEXED) return 0;
-  if (policy->flags & ~flags) return 0;
-  return sluice__backoff_valid(&policy->backoff) && sluice__bucket_valid(&policy->rate);
-}
-
-int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy, struct sluice_decision *decision) {
-  if (!policy_valid(policy)) return SLUICE_EINVAL;
-  struct sluice__semaphore *semaphore = NULL;
-  struct sluice__limiter *limiter = NULL;
-  if (policy->semaphore.generation != 0) {
-    semaphore = sluice__semaphore_find(engine, policy->semaphore);
-    if (semaphore == NULL) return SLUICE_ESTALE;
-  }
-  if (policy->limiter.generation != 0) {
-    limiter = sluice__limiter_find(engine, policy->limiter);
-    if (limiter == NULL) return SLUICE_ESTALE;
-  }
-  decision->action = 0;
-  if (policy->items == 0 || policy->total_timeout == 0) {
-    memset(&decision->counts, 0, sizeof decision->counts);
-    decision->action = policy->items == 0 ? SLUICE_ACTION_DONE : SLUICE_ACTION_FAIL;
-    return SLUICE_OK;
-  }
-  struct sluice__slot *slot;
-  int error = sluice__slab_take(&engine->jobs, &slot);
-  if (error != SLUICE_OK) return error;
-  struct sluice__job *job = (struct sluice__job *)slot;
-  memset((char *)job + sizeof *slot, 0, sizeof *job - sizeof *slot);
-  job->policy = *policy;
-  job->first_lane = SLUICE__NO_SLOT;
-  sluice__list_init(&job->progress);
-  sluice__list_init(&job->granted);
-  sluice__list_init(&job->waiting);
-  sluice__list_init(&job->room);
-  sluice__list_init(&job->roomy);
-  sluice__limiter_init(&job->own_limiter, &policy->rate);
-  job->limiter = limiter != NULL ? limiter : &job->own_limiter;
-  job->limiter->jobs++;
-  sluice__claim_init(&job->token_claim, SLUICE__CLAIM_JOB_TOKEN, policy->flags);
-  job->semaphore = semaphore;
-  if (semaphore != NULL) semaphore->jobs++;
-  sluice__claim_init(&job->permit_claim, SLUICE__CLAIM_JOB_PERMIT, policy->flags);
-  job->claimant = SLUICE__NO_SLOT;
-  engine->rated += is_rated(job);
-  job->has_gate = is_rated(job) || policy->max_abandoned != SLUICE_UNLIMITED;
-  job->pulls = job->has_gate || policy->source == SLUICE_SOURCE_ASYNC;
-  job->has_items = policy->item_timeout < SLUICE_NEVER ||
-                   (policy->flags & (SLUICE_FLAG_REVIEW | SLUICE_FLAG_VERDICT)) != 0 ||
-                   policy->backoff.kind == SLUICE_BACKOFF_DECORRELATED;
-  sluice__deadline_init(&job->invitation, SLUICE__LANE_ALONE, 0);
-  job->invitation.kind = SLUICE__KIND_INVITATION;
-  sluice__deadline_init(&job->total, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
-  sluice__arm(engine, &job->total, SLUICE__KIND_TOTAL, policy->total_timeout);
-  decision->job = sluice__slot_handle(slot);
-  return SLUICE_OK;
-}
-
 int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
@@ -593,53 +524,5 @@ int sluice_abort(struct sluice_engine *engine, struct sluice_handle handle, stru
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
   sluice__job_fail(engine, job, decision);
-  return SLUICE_OK;
-}
-
-int sluice_late(struct sluice_engine *engine, struct sluice_handle handle) {
-  struct sluice__job *job = sluice__job_find(engine, handle);
-  if (job == NULL) return SLUICE_ESTALE;
-  if (job->counts.abandoned == 0) return SLUICE_ESTATE;
-  job->counts.abandoned--;
-  sluice__job_mark_dirty(engine, job);
-  if (job->has_gate) sluice__gate_update(engine, job);
-  return SLUICE_OK;
-}
-
-int sluice_count(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
-  struct sluice__job *job = sluice__job_find(engine, handle);
-  if (job == NULL) return SLUICE_ESTALE;
-  sluice__grant_sync(engine, job);
-  decision->counts = job->counts;
-  return SLUICE_OK;
-}
-
-static uint64_t left_of(const struct sluice__deadline *deadline, uint64_t now) {
-  if (deadline->list == SLUICE__LIST_NONE) return SLUICE_NEVER;
-  if (deadline->list == SLUICE__LIST_NEWBORN) return deadline->due;
-  return deadline->due > now ? deadline->due - now : 0;
-}
-
-static uint64_t least(uint64_t a, uint64_t b) {
-  return a < b ? a : b;
-}
-
-int sluice_remaining(struct sluice_engine *engine, struct sluice_handle handle, uint64_t now,
-                     struct sluice_decision *decision) {
-  struct sluice__lane *lane = sluice__lane_find(engine, handle);
-  if (lane == NULL) return SLUICE_ESTALE;
-  if (lane->deadline.state == SLUICE__LANE_ALONE) {
-    decision->delay = left_of(&lane->deadline, now);
-    return SLUICE_OK;
-  }
-  int has_attempt = lane->deadline.state == SLUICE__LANE_RUNNING || lane->deadline.state == SLUICE__LANE_REVIEWING;
-  if (!has_attempt) return SLUICE_ESTATE;
-  struct sluice__job *job = job_of(engine, lane);
-  sluice__grant_sync(engine, job);
-  sluice__grant_sync_lane(engine, job, lane);
-  uint64_t left = least(left_of(&lane->deadline, now), left_of(&job->total, now));
-  if (job->has_items && job->policy.item_timeout < SLUICE_NEVER)
-    left = least(left, left_of(&item_of(engine, lane)->deadline, now));
-  decision->delay = left;
   return SLUICE_OK;
 }

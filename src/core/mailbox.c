@@ -351,9 +351,9 @@ static int penalize(struct sluice_engine *engine, const struct sluice_mailbox *m
 }
 
 static int read_items(struct sluice_engine *engine, const struct sluice_mailbox *mailbox) {
-  uint64_t count;
-  if (!read_count(DOUBLE(WEIGHT), SLUICE_ITEM_MAX, SLUICE_ITEM_MAX, &count)) return SLUICE_EINVAL;
-  return sluice_read(engine, read_job(mailbox), count);
+  uint64_t items;
+  if (!read_count(DOUBLE(WEIGHT), SLUICE_ITEM_MAX, SLUICE_ITEM_MAX, &items)) return SLUICE_EINVAL;
+  return sluice_read(engine, read_job(mailbox), items);
 }
 
 /* What waits for permits, for tokens or for a reader. */

@@ -244,8 +244,9 @@ void sluice_share_grants(struct sluice_engine *engine, struct sluice_grants *gra
  * Errors: SLUICE_EINVAL (the policy), SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy, struct sluice_decision *decision);
 /* Asks for one more lane: START or PULL with decision->lane, PARK (it waits its turn), or REST where the job has no use
- * for another one now. To be called until REST after open and after each PULLED.
- * Errors: SLUICE_ESTALE, SLUICE_ENOMEM, SLUICE_EFULL. */
+ * for another one now. To be called until REST after open, after each PULLED and after ROOM; and after RESUMED where
+ * starts may have to wait (a rate, a limiter, a max_abandoned, a semaphore): lanes rested meanwhile. Errors:
+ * SLUICE_ESTALE, SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice_join(struct sluice_engine *engine, struct sluice_handle job, struct sluice_decision *decision);
 /* The hot path: what a lane's attempt or pull came to; answers with what the lane does next.
  * Errors: SLUICE_ESTALE, SLUICE_ESTATE (nothing runs in this lane, or the outcome does not fit what does),
@@ -329,7 +330,8 @@ int sluice_draws_early(const struct sluice_engine *engine, struct sluice_handle 
 /* From now on it has this rate; the tokens it holds stay, as far as the burst allows. Waiters that ask for more than
  * the burst are refused. Errors: SLUICE_ESTALE, SLUICE_EINVAL. */
 int sluice_reconfigure(struct sluice_engine *engine, struct sluice_handle limiter, const struct sluice_rate *rate);
-/* No token is given out for `duration`; then there is one, and more accrue from there.
+/* No token is given out for `duration`. What accrues meanwhile is one token at most, and what there was is one; more
+ * accrue from there.
  * Errors: SLUICE_ESTALE. */
 int sluice_penalize(struct sluice_engine *engine, struct sluice_handle limiter, uint64_t duration);
 

@@ -274,3 +274,38 @@ void test_bucket_change_keeps_what_it_holds(void) {
   sluice__bucket_change(&bucket, &slow, 2 * SECOND);
   EXPECT_EQ(sluice__bucket_level(&bucket, 2 * SECOND), 9);
 }
+
+/* Tokens that are given out before anybody has looked at the clock are never too many, whatever the true time was. */
+void test_bucket_early_draws_hold_in_every_window(void) {
+  enum { DRAWS = 100 };
+  struct sluice__rng rng;
+  sluice__rng_init(&rng, test_seed);
+  for (uint64_t round = 0; round < 100 * test_rounds; round++) {
+    struct sluice_rate rate = any_rate(&rng);
+    rate.burst = 1 + sluice__rng_up_to(&rng, 9);
+    struct sluice__bucket bucket = bucket_of(rate.max, rate.per, rate.burst);
+    uint64_t when[DRAWS], weights[DRAWS], known = 1 + any_span(&rng), now = known;
+    int count = 0, early = 0;
+    for (int tries = 0; count < DRAWS && tries < 20 * DRAWS; tries++) {
+      now += any_span(&rng) % (rate.per / rate.max + 2); /* the clock goes on, and is read now and then */
+      uint64_t weight = 1 + sluice__rng_up_to(&rng, rate.burst - 1);
+      int is_early = sluice__bucket_draw_early(&bucket, weight, known);
+      early += is_early;
+      if (!is_early && sluice__rng_up_to(&rng, 1) == 0) known = now;
+      if (is_early || (known == now && sluice__bucket_draw(&bucket, weight, now))) {
+        when[count] = now;
+        weights[count++] = weight;
+      }
+      if (sluice__rng_up_to(&rng, 5) == 0) sluice__bucket_refill(&bucket, known = now);
+      EXPECT(bucket.owed <= bucket.tokens && bucket.tokens <= bucket.burst);
+    }
+    EXPECT(early > 0);
+    for (int first = 0; first < count; first++) {
+      wide sum = 0;
+      for (int last = first; last < count; last++) {
+        sum += weights[last];
+        EXPECT(sum * rate.per <= (wide)rate.burst * rate.per + (wide)(when[last] - when[first]) * rate.max);
+      }
+    }
+  }
+}

@@ -588,3 +588,43 @@ void test_limiter_stale_handles_are_refused(void) {
   }
   world_fini(&world);
 }
+
+/* Where there are tokens enough whatever the time is, nobody needs to look at the clock. */
+void test_limiter_draws_early_what_it_is_known_to_hold(void) {
+  struct world world;
+  world_init(&world);
+  struct sluice_handle limiter = world_limiter(&world, 10, SECOND, 5);
+  struct sluice_engine *engine = world.engine;
+  struct sluice_decision *decision = &world.decision;
+  EXPECT(sluice_draws_early(engine, limiter, 5));
+  EXPECT(!sluice_draws_early(engine, limiter, 6));
+  EXPECT_EQ(sluice_draw(engine, limiter, 3, 0, 0, 0, decision), SLUICE_OK);
+  EXPECT_EQ(decision->event, SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(decision->elapsed, 0);
+  world_check(&world);
+  EXPECT(sluice_draws_early(engine, limiter, 2));
+  EXPECT(!sluice_draws_early(engine, limiter, 3));
+  world.now += 100 * MS; /* as if they had been given out only now */
+  EXPECT_EQ(world_limiter_level(&world, limiter).available, 2);
+  EXPECT_EQ(sluice_draw(engine, limiter, 2, 0, 0, 0, decision), SLUICE_OK);
+  EXPECT_EQ(decision->event, SLUICE_EVENT_GRANTED);
+  world.now += 100 * MS;
+  world_end_turn(&world); /* brings in the time, without being asked */
+  EXPECT_EQ(world_limiter_level(&world, limiter).available, 1);
+  EXPECT_EQ(world_draw(&world, limiter, 1, 0), SLUICE_EVENT_GRANTED);
+  struct sluice_handle waiter = world_await_tokens(&world, limiter, 1);
+  EXPECT(!sluice_draws_early(engine, limiter, 1)); /* nor with somebody in the line */
+  world_pass(&world, 100 * MS);
+  expect_granted(&world, waiter, 100 * MS);
+  world.now += SECOND;
+  world_penalize(&world, limiter, SECOND);
+  EXPECT(!sluice_draws_early(engine, limiter, 1));
+  world.now += SECOND;
+  world_observe(&world, world.now);
+  EXPECT(sluice_draws_early(engine, limiter, 1));
+  EXPECT_EQ(sluice_draw(engine, limiter, 1, 0, 0, 0, decision), SLUICE_OK);
+  EXPECT_EQ(sluice_limiter_close(engine, limiter), SLUICE_OK); /* what it owes goes with it */
+  EXPECT(!sluice_draws_early(engine, limiter, 1));
+  world_end_turn(&world);
+  world_fini(&world);
+}

@@ -589,3 +589,35 @@ void test_mailbox_waits_refuse_each_forged_double(void) {
   }
   box_free(box);
 }
+
+void test_mailbox_tells_which_operations_want_the_clock(void) {
+  static const enum sluice_operation always[] = {SLUICE_OPERATION_RECONFIGURE, SLUICE_OPERATION_PENALIZE,
+                                                 SLUICE_OPERATION_LIMITER_LEVEL};
+  static const enum sluice_operation rated[] = {SLUICE_OPERATION_NEXT, SLUICE_OPERATION_HAND, SLUICE_OPERATION_GIVE};
+  struct box *box = box_new();
+  const struct sluice_engine *engine = box->engine;
+  const struct sluice_mailbox *mailbox = &box->mailbox;
+  box_tell(box, SLUICE_OPERATION_OBSERVE, 1e9, 0);
+  DOUBLE(RATE_MAX) = DOUBLE(RATE_BURST) = 1;
+  DOUBLE(RATE_PER) = 1000;
+  EXPECT_EQ(CALL(LIMITER), 0);
+  DOUBLE(TIMEOUT) = DOUBLE(MAX_WAITING) = INFINITY;
+  INT(FLAGS) = 0;
+  for (int is_rated = 0; is_rated < 2; is_rated++) {
+    for (int i = 0; i < 3; i++) {
+      EXPECT(sluice_mailbox_wants_clock(engine, mailbox, always[i]));
+      EXPECT_EQ(sluice_mailbox_wants_clock(engine, mailbox, rated[i]), is_rated);
+    }
+    DOUBLE(WEIGHT) = 1;
+    EXPECT_EQ(sluice_mailbox_wants_clock(engine, mailbox, SLUICE_OPERATION_DRAW), is_rated);
+    if (!is_rated) EXPECT_EQ(CALL(DRAW), 0);
+    if (!is_rated) EXPECT_EQ(CALL(DRAW), 0); /* this one waits */
+    EXPECT(!sluice_mailbox_wants_clock(engine, mailbox, SLUICE_OPERATION_COUNT));
+  }
+  DOUBLE(WEIGHT) = NAN;
+  EXPECT(sluice_mailbox_wants_clock(engine, mailbox, SLUICE_OPERATION_DRAW));
+  INT(LIMITER_GENERATION) += 2;
+  DOUBLE(WEIGHT) = 1;
+  EXPECT(sluice_mailbox_wants_clock(engine, mailbox, SLUICE_OPERATION_DRAW));
+  box_free(box);
+}

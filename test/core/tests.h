@@ -47,6 +47,7 @@
   X(bucket_of_weights_agrees_with_its_twin) \
   X(bucket_shut_gives_nothing_and_then_one) \
   X(bucket_change_keeps_what_it_holds) \
+  X(bucket_early_draws_hold_in_every_window) \
   X(bucket_refuses_what_is_out_of_range) \
   X(wheel_agrees_with_its_twin) \
   X(wheel_wakes_up_only_for_what_is_due_or_was_removed) \
@@ -347,6 +348,7 @@
   X(permits_a_job_grows_as_it_is_handed_more) \
   X(permits_an_invitation_may_be_void) \
   X(window_a_fast_lane_leaves_nothing_to_the_others) \
+  X(limiter_draws_early_what_it_is_known_to_hold) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \
@@ -376,6 +378,7 @@
   X(mailbox_a_window_and_a_verdict_in_words) \
   X(mailbox_a_permit_for_one_more_lane_in_words) \
   X(mailbox_waits_refuse_each_forged_double) \
+  X(mailbox_tells_which_operations_want_the_clock) \
   X(mailbox_forged_words_are_errors_and_never_crash) \
   X(oom_each_allocation_may_fail) \
   X(oom_memory_may_be_gone_for_good) \

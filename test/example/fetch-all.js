@@ -10,7 +10,7 @@ const { join } = require('node:path');
 const { text } = require('node:stream/consumers');
 
 const MAIN = join(__dirname, '..', '..', 'examples', 'fetch-all', 'main.js');
-const PROBE = ['--expose-gc', '--require', join(__dirname, 'heap-probe.js')];
+const PROBE = ['--require', join(__dirname, 'heap-probe.js')];
 
 /** A directory that lives as long as the running describe block. */
 function scratch() {
@@ -22,7 +22,7 @@ function scratch() {
 
 /**
  * `stdin`: text, null for a pipe that stays open (`child.stdin`), or another child's output. `result` resolves with
- * { code, stdout, stderr } when it has ended; heapUsed() with the bytes that its heap holds, where it is `probed`. In a
+ * { code, stdout, stderr } when it has ended; living() with { rows, promises } on its heap, where it is `probed`. In a
  * process group of its own, as a shell does.
  */
 function start(args, { stdin = '', probed = false } = {}) {
@@ -38,11 +38,11 @@ function start(args, { stdin = '', probed = false } = {}) {
   const result = Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]).then(
     ([[code, signal], stdout, stderr]) => ({ code, signal, stdout, stderr }),
   );
-  const heapUsed = async () => {
-    child.send('how much?');
+  const living = async () => {
+    child.send('how many?');
     return (await once(child, 'message'))[0];
   };
-  return { child, result, heapUsed, interrupt: () => process.kill(-child.pid, 'SIGINT') };
+  return { child, result, living, interrupt: () => process.kill(-child.pid, 'SIGINT') };
 }
 
 const run = (args, options) => start(args, options).result;

@@ -37,6 +37,7 @@ describe('example: fetch-all with given URLs', function () {
     '/soon-enough': (_, response, nth) =>
       nth > 1 ? response.end('in time') : server.askedFor('/after-the-end').then(() => response.writeHead(503).end()),
     '/much-later': (_, response) => response.writeHead(503, { 'retry-after': '3600' }).end(),
+    '/never': (_, response) => response.writeHead(503, { 'retry-after': 'Infinity' }).end(),
     '/silent': () => {},
     '/silent-body': (_, response) => response.writeHead(200, { 'content-length': 10 }).write('half'),
     '/silent-once': (_, response, nth) => nth > 1 && response.end('awake'),
@@ -110,13 +111,14 @@ describe('example: fetch-all with given URLs', function () {
   });
 
   it('what may pass is tried again; what will not, is not', async () => {
-    const { code, stdout } = await run([server.url('/busy-once'), server.url('/missing'), server.url('/much-later')]);
+    const { code, stdout } = await run(['/busy-once', '/missing', '/much-later', '/never'].map(server.url));
     assert.equal(code, 1);
     const rows = byUrl(parseRows(stdout));
     const outcome = (path) => [rows.get(server.url(path)).attempts, rows.get(server.url(path)).error];
     assert.deepEqual(outcome('/busy-once'), [2, null]);
     assert.deepEqual(outcome('/missing'), [1, 'HTTP 404']);
     assert.deepEqual(outcome('/much-later'), [1, 'HTTP 503']);
+    assert.deepEqual(outcome('/never'), [1, 'HTTP 503']);
   });
 
   it('waits as long as Retry-After asks, outside the attempt timeout', async () => {
@@ -185,18 +187,20 @@ describe('example: fetch-all with given URLs', function () {
     assert.match(rows[1].error, /timed out after 400 ms in total/);
   });
 
-  // Where there is no such device nothing else is always full.
-  (existsSync('/dev/full') ? it : it.skip)('rows that cannot be written end the run', async () => {
-    const { child, result } = start(['--concurrency', '2', '--out', '/dev/full', '-'], { stdin: null });
-    let isOver = false;
-    const over = result.then(() => (isOver = true));
-    child.stdin.write(`${server.url('/silent')}\n`); // is not waited for
-    while (!isOver) {
-      child.stdin.write(`${server.url('/a')}\n`);
-      await Promise.race([server.askedFor('/a', server.count('/a') + 1), over]);
-    }
-    const { code, stderr } = await result;
-    assert.equal(code, 1);
-    assert.match(stderr, /ENOSPC/);
-  });
+  for (const path of ['/a', '/missing']) {
+    // Where there is no such device nothing else is always full.
+    (existsSync('/dev/full') ? it : it.skip)(`rows that cannot be written end the run (${path})`, async () => {
+      const { child, result } = start(['--concurrency', '2', '--out', '/dev/full', '-'], { stdin: null });
+      let isOver = false;
+      const over = result.then(() => (isOver = true));
+      child.stdin.write(`${server.url('/silent')}\n`); // is not waited for
+      while (!isOver) {
+        child.stdin.write(`${server.url(path)}\n`);
+        await Promise.race([server.askedFor(path, server.count(path) + 1), over]);
+      }
+      const { code, stderr } = await result;
+      assert.equal(code, 1);
+      assert.match(stderr, /ENOSPC/);
+    });
+  }
 });

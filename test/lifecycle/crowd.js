@@ -5,23 +5,31 @@
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { writeSync } = require('node:fs');
 const { spin } = require('./stages');
-const { HOUR, ignore, never } = require('./world');
+const { HOUR, ignore, library, never } = require('./world');
 
 const COUNT = 50;
 
 function openEverything() {
-  const { mapWithLimit, retry, sleep, withTimeout } = require('../../lib/index.js');
+  const { Queue, RateLimiter, Semaphore, mapStream, mapWithLimit, retry, sleep, withTimeout } = library();
   const again = { retries: 3, delay: HOUR, maxDelay: HOUR };
   withTimeout(never(), HOUR);
   sleep(HOUR);
   retry(() => Promise.reject(new Error('again')), again);
   mapWithLimit([1, 2, 3], 2, never, { timeout: HOUR, totalTimeout: HOUR, onProgress: () => {} });
+  const semaphore = new Semaphore(1);
+  const rate = new RateLimiter({ max: 1, per: HOUR });
+  mapWithLimit([1, 2], semaphore, never, { rate });
+  mapStream([1, 2], semaphore, never, { rate }).next();
+  ignore(semaphore.acquire({ timeout: HOUR }), rate.acquire(), new Queue().get({ timeout: HOUR }));
 }
 
 const lives = {
   'finishes its work': async () => {
-    const { mapWithLimit, sleep } = require('../../lib/index.js');
+    const { RateLimiter, Semaphore, mapWithLimit, sleep } = library();
     await mapWithLimit([1, 2, 3, 4], 2, (ms) => sleep(ms), { timeout: HOUR, onProgress: () => {} });
+    const [semaphore, rate] = [new Semaphore(1), new RateLimiter(1000)];
+    const done = [1, 2].map(() => mapWithLimit([1, 2], semaphore, (ms) => sleep(ms), { rate }));
+    await Promise.all([...done, semaphore.use(() => sleep(1), { timeout: HOUR })]);
   },
   'exits with open deadlines': () => {
     openEverything();

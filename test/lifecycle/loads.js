@@ -21,7 +21,8 @@ function forget(isBinaryToo) {
 
 /** As a test runner does: each file compiled in the realm of a fresh vm context, the binary from Node's own require. */
 function loadInRealm() {
-  const context = vm.createContext({ AbortController, AbortSignal, Event, EventTarget, console, process });
+  const globals = { AbortController, AbortSignal, DOMException, Event, EventTarget, console, process };
+  const context = vm.createContext(globals);
   const cache = new Map();
   const load = (file) => {
     if (cache.has(file)) return cache.get(file).exports;
@@ -41,7 +42,8 @@ function loadInRealm() {
 }
 
 /** Everything that needs the engine and time. */
-async function use({ mapWithLimit, retry, sleep, withTimeout, TimeoutError }) {
+async function use(copy) {
+  const { mapWithLimit, retry, sleep, withTimeout, TimeoutError } = copy;
   let progress = 0;
   const values = await mapWithLimit([1, 2, 3], 2, (ms) => sleep(ms).then(() => ms * 2), {
     timeout: HOUR,
@@ -50,7 +52,56 @@ async function use({ mapWithLimit, retry, sleep, withTimeout, TimeoutError }) {
   const error = await withTimeout(never(), 1).catch((reason) => reason);
   const attempts = await retry(({ attempt }) => (attempt < 3 ? Promise.reject(new Error('again')) : attempt), 2, 1);
   const works = String(values) === '2,4,6' && progress > 0 && error instanceof TimeoutError && attempts === 3;
-  return works ? 'works' : 'does not work';
+  return works && (await coordinate(copy)) ? 'works' : 'does not work';
+}
+
+/** @returns whether those who wait for each other find each other */
+async function coordinate({
+  Queue,
+  RateLimiter,
+  Semaphore,
+  TaskGroup,
+  TimeoutError,
+  consume,
+  mapStream,
+  mapWithLimit,
+  sleep,
+}) {
+  const semaphore = new Semaphore(2);
+  const rate = new RateLimiter(1000);
+  const calls = [1, 2].map((factor) =>
+    mapWithLimit([1, 2, 3], semaphore, (item) => sleep(1).then(() => item * factor), { rate }),
+  );
+  const heavy = semaphore.use(() => sleep(1), { weight: 2, timeout: HOUR });
+  const late = semaphore.acquire(2, { timeout: 0 }).catch((reason) => reason);
+  const results = [...(await Promise.all(calls)).flat(), (await late) instanceof TimeoutError];
+  await heavy;
+
+  const queue = new Queue({ maxSize: 1 });
+  const puts = [1, 2, 3].map((item) => queue.put(item, { timeout: HOUR }));
+  Promise.all(puts).then(() => queue.close());
+  const { done } = await consume(queue, (item) => results.push(item), { rate });
+  for await (const item of mapStream([1, 2, 3], semaphore, (item) => sleep(item).then(() => item), { rate })) {
+    if (item === 2) break;
+    results.push(item);
+  }
+  const sum = await TaskGroup.run((group) => Promise.all([1, 2].map((ms) => group.run(() => sleep(ms)))), { limit: 1 });
+  const isClean = done === 3 && sum.length === 2 && semaphore.available === 2 && semaphore.waiting + rate.waiting === 0;
+  return isClean && String(results) === '1,2,3,2,4,6,true,1,2,3,1';
+}
+
+/** @returns what the one says of what is the other's */
+async function misuse(one, other) {
+  const codes = [];
+  const note = (promise) => promise.catch(({ name, code }) => codes.push(`${name} ${code}`));
+  const semaphore = new other.Semaphore(1);
+  const rate = new other.RateLimiter(1);
+  await note(one.mapWithLimit([1], semaphore, () => 1));
+  await note(one.mapWithLimit([1], 1, () => 1, { rate }));
+  await note(one.Semaphore.prototype.acquire.call(semaphore));
+  await note(one.RateLimiter.prototype.acquire.call(rate));
+  await note(one.Queue.prototype.get.call(new other.Queue()));
+  return [...new Set(codes), codes.length];
 }
 
 const scenarios = {
@@ -70,6 +121,12 @@ const scenarios = {
     });
     return [...new Set(await Promise.all(copies.map(use)))];
   },
+  async 'each other’s'() {
+    const first = require(LIBRARY);
+    forget(true);
+    const second = require(LIBRARY);
+    return [...(await misuse(first, second)), ...(await misuse(second, first))];
+  },
   async 'the same binary'() {
     const first = require(LIBRARY);
     const pending = first.sleep(20).then(() => 'first sleep');
@@ -85,7 +142,13 @@ const scenarios = {
   },
   async 'many realms'() {
     const copies = Array.from({ length: 20 }, loadInRealm);
-    for (const { sleep } of copies) sleep(HOUR, { unref: true });
+    for (const { RateLimiter, Semaphore, mapWithLimit, sleep } of copies) {
+      const semaphore = new Semaphore(1);
+      const rate = new RateLimiter({ max: 1, per: HOUR });
+      sleep(HOUR, { unref: true });
+      mapWithLimit([1, 2], semaphore, never, { rate, unref: true });
+      ignore(semaphore.acquire(), rate.acquire({ unref: true }));
+    }
     return [...new Set(await Promise.all(copies.map(use)))];
   },
   async 'require and import'() {

@@ -23,6 +23,11 @@ for (const where of ['on the main thread', 'in a worker']) {
       await expectOutcome('many binary instances', ['works']);
     });
 
+    it('a semaphore, a rate limiter or a queue of one copy is none to the other, and is refused', async () => {
+      const refused = ['TypeError ERR_INVALID_ARG_TYPE', 'TypeError ERR_INVALID_THIS', 5];
+      await expectOutcome('each other’s', [...refused, ...refused]);
+    });
+
     it('a copy of the JavaScript on the same binary, as after jest.resetModules(): both work', async () => {
       await expectOutcome('the same binary', ['works', 'works', 'first sleep']);
     });
@@ -35,7 +40,7 @@ for (const where of ['on the main thread', 'in a worker']) {
       await expectOutcome('one realm after the other', ['works', 'works']);
     });
 
-    it('twenty realms on the same binary, each with a deadline open at the end, all work', async () => {
+    it('twenty realms on the same binary, each with deadlines and lines open at the end, all work', async () => {
       await expectOutcome('many realms', ['works']);
     });
 

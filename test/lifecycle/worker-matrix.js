@@ -6,7 +6,7 @@
 const { writeSync } = require('node:fs');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
 const { endings, inWake, spin, stages } = require('./stages');
-const { HOUR, ignore, never } = require('./world');
+const { HOUR, ignore, library, never } = require('./world');
 
 const HANG_LIMIT = 20_000;
 
@@ -52,8 +52,12 @@ const write = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
 
 async function main(isLoadedHere) {
   if (isLoadedHere) {
-    const { mapWithLimit, withTimeout } = require('../../lib/index.js');
+    const { RateLimiter, Semaphore, mapWithLimit, withTimeout } = library();
+    const semaphore = new Semaphore(1);
+    const rate = new RateLimiter({ max: 1, per: HOUR });
     withTimeout(never(), { timeout: HOUR, unref: true });
+    mapWithLimit([1, 2], semaphore, never, { rate, unref: true });
+    ignore(semaphore.acquire(), rate.acquire({ unref: true }));
     await mapWithLimit([1, 2, 3], 2, async (value) => value, { timeout: HOUR });
   }
   for (const { stage, ending } of cells()) {

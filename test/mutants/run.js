@@ -2,93 +2,155 @@
 
 // npm run test:mutants [-- NAME...]
 //
-// Breaks one line of the package at a time (mutants.js) and expects a test to fail. It works in a copy of the tree. The
-// tests a mutant names must pass before it is applied, and one of them must fail while it is: a mutant that survives is a
-// promise that nobody checks.
+// Breaks one line of the package at a time (mutants.js) and expects a test to fail: a mutant that survives is a promise
+// that nobody checks. It works in copies of the tree, two at the same time: one for what is broken in C, one for what is
+// broken in JavaScript. The tests that mutants name must pass before anything is broken; they run at once for all.
 
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { spawnSync } = require('node:child_process');
+const vm = require('node:vm');
+const Module = require('node:module');
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { text } = require('node:stream/consumers');
 
 const mutants = require('./mutants');
 
 const root = path.join(__dirname, '..', '..');
 const FILES = ['.mocharc.js', 'binding.gyp', 'package.json', 'lib', 'src', 'test'];
-const SKIPPED = [path.join('test', 'bench'), path.join('test', 'types')].map((folder) => path.join(root, folder));
+const SKIPPED = ['bench', 'types', path.join('lifecycle', 'sanitize.sh')].map((file) => path.join(root, 'test', file));
 const TIME_LIMIT = 60_000; // a mutant may hang; then it is found
+const TIME_LIMIT_OF_ALL = 600_000; // of the tests of all mutants together
+const MOCHA = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
+
+const isC = ({ file }) => file.endsWith('.c') || file.endsWith('.h');
 
 function copyTree(copy) {
-  for (const file of FILES) {
+  // With their times: compiled tests save their compilation, where they are there.
+  const copyOver = (file) => {
     const filter = (source) => !SKIPPED.includes(source);
-    fs.cpSync(path.join(root, file), path.join(copy, file), { recursive: true, filter });
-  }
+    const to = path.join(copy, file);
+    fs.cpSync(path.join(root, file), to, { recursive: true, filter, preserveTimestamps: true });
+  };
+  for (const file of [...FILES, path.join('build', 'Release', 'sluice.node')]) copyOver(file);
+  if (fs.existsSync(path.join(root, 'build-tests'))) copyOver('build-tests');
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
-  fs.cpSync(path.join(root, 'build', 'Release', 'sluice.node'), path.join(copy, 'build', 'Release', 'sluice.node'));
-  // Compiled tests save their compilation, where they are there.
-  const compiled = path.join(root, 'build-tests');
-  if (fs.existsSync(compiled)) {
-    fs.cpSync(compiled, path.join(copy, 'build-tests'), { recursive: true, preserveTimestamps: true });
+}
+
+/** Runs a command in the copy; it and what it has started are killed when its time is over. */
+async function run(copy, command, args, limit = TIME_LIMIT) {
+  const child = spawn(command, args, { cwd: copy, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), limit);
+  const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
+  clearTimeout(timer);
+  return { isGreen: code === 0, output: stdout + stderr };
+}
+
+const runCore = (copy, names, limit) => run(copy, 'sh', ['test/core/run.sh', ...names], limit);
+const runMocha = (copy, args, limit) => run(copy, process.execPath, [MOCHA, ...args], limit);
+
+const killerOf = ({ killer: { core, file, title } }) =>
+  core === undefined ? `${file}: ${title ?? 'all'}` : core.join(' ');
+
+// Before anything is broken. Each returns the problems: [mutant, what it is] of each.
+
+async function checkCore(copy, chosen) {
+  const names = [...new Set(chosen.flatMap(({ killer }) => killer.core))];
+  if (names.length === 0) return [];
+  const { isGreen, output } = await runCore(copy, names, TIME_LIMIT_OF_ALL);
+  if (isGreen && output.includes(`${names.length} passed, 0 failed`)) return [];
+  return [[chosen[0], `the tests do not pass without it, or are not all there:\n${output}`]];
+}
+
+const escaped = (words) => words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+
+async function checkMocha(copy, chosen) {
+  const whole = chosen.filter(({ killer }) => killer.title === undefined);
+  const partly = chosen.filter(({ killer }) => killer.title !== undefined);
+  const grep = ['--grep', [...new Set(partly.map(({ killer }) => escaped(killer.title)))].join('|')];
+  return [...(await checkFiles(copy, whole, [])), ...(await checkFiles(copy, partly, grep))];
+}
+
+async function checkFiles(copy, chosen, args) {
+  const files = [...new Set(chosen.map(({ killer }) => killer.file))];
+  if (files.length === 0) return [];
+  const report = path.join(copy, 'report.json');
+  const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`];
+  const { output } = await runMocha(copy, [...reporter, ...args, ...files], TIME_LIMIT_OF_ALL);
+  if (!fs.existsSync(report)) return [[chosen[0], `the tests do not run without it:\n${output}`]];
+  const { passes, failures } = JSON.parse(fs.readFileSync(report, 'utf8'));
+  fs.rmSync(report);
+  const problems = [];
+  for (const mutant of chosen) {
+    const { file, title = '' } = mutant.killer;
+    const isKiller = (test) => test.file === path.join(copy, file) && test.fullTitle.includes(title);
+    const failed = failures.find(isKiller);
+    if (failed !== undefined) problems.push([mutant, `its test fails without it: ${failed.err.stack}`]);
+    else if (!passes.some(isKiller)) problems.push([mutant, `there is no such test: ${killerOf(mutant)}`]);
   }
+  return problems;
 }
 
-/** @returns whether these tests pass, in the copy: C tests by name, or a mocha file and the words of a title */
-function passes(copy, { core, file, title }) {
-  const [command, args] =
-    core === undefined
-      ? [process.execPath, ['node_modules/mocha/bin/mocha.js', '--bail', file, ...(title ? ['--fgrep', title] : [])]]
-      : ['sh', ['test/core/run.sh', ...core]];
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    cwd: copy,
-    timeout: TIME_LIMIT,
-    killSignal: 'SIGKILL',
-    encoding: 'utf8',
-  });
-  const ran = /(\d+) (passed|passing)/.exec(stdout);
-  const isCompiled = core === undefined || /^core tests/m.test(stdout);
-  return { isGreen: status === 0 && ran !== null && ran[1] !== '0', isCompiled, output: stdout + stderr };
-}
+// One after the other, in their copy.
 
-function apply(copy, { name, file, from, to }) {
+/** @returns the problem, or a function that mends what it has broken */
+function apply(copy, { file, from, to }) {
   const target = path.join(copy, file);
   const source = fs.readFileSync(target, 'utf8');
   const count = source.split(from).length - 1;
-  if (count !== 1) throw new Error(`${name}: its line stands ${count} times in ${file}`);
-  fs.writeFileSync(
-    target,
-    source.replace(from, () => to),
-  );
+  if (count !== 1) return `its line stands ${count} times in ${file}`;
+  const broken = source.replace(from, () => to);
+  if (file.endsWith('.js')) new vm.Script(Module.wrap(broken), { filename: file }); // it throws where that is no program
+  fs.writeFileSync(target, broken);
   return () => fs.writeFileSync(target, source);
 }
 
-function check(copy, mutant) {
-  const before = passes(copy, mutant.killer);
-  if (!before.isGreen) return `its test does not pass without it:\n${before.output}`;
-  const restore = apply(copy, mutant);
+async function survives(copy, mutant) {
+  const mend = apply(copy, mutant);
+  if (typeof mend === 'string') return mend;
+  const { core, file, title } = mutant.killer;
   try {
-    const { isGreen, isCompiled, output } = passes(copy, mutant.killer);
-    if (!isCompiled) return `it does not compile:\n${output}`;
-    return isGreen ? 'it survives' : undefined;
+    const isCore = core !== undefined;
+    const args = ['--bail', file, ...(title === undefined ? [] : ['--fgrep', title])];
+    const { isGreen, output } = await (isCore ? runCore(copy, core) : runMocha(copy, args));
+    if (isCore && !/^core tests/m.test(output)) return `it does not compile:\n${output}`;
+    return isGreen ? `it survives ${killerOf(mutant)}` : undefined;
   } finally {
-    restore();
+    mend();
   }
 }
 
-function main(names) {
+async function checkAll(copy, chosen, checkBefore) {
+  copyTree(copy);
+  const problems = new Map(await checkBefore(copy, chosen));
+  for (const mutant of chosen) {
+    const problem = problems.get(mutant) ?? (await survives(copy, mutant));
+    if (problem !== undefined) problems.set(mutant, problem);
+    console.log(`${problem === undefined ? 'killed  ' : 'PROBLEM '} ${mutant.name}${problem ? `: ${problem}` : ''}`);
+  }
+  return problems.size;
+}
+
+async function main(names) {
   const chosen = mutants.filter(({ name }) => names.length === 0 || names.includes(name));
   if (chosen.length === 0)
     throw new Error(`there is no such mutant; there are:\n${mutants.map((m) => m.name).join('\n')}`);
-  const copy = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-mutants-'));
+  const copies = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-mutants-'));
   let survivors = 0;
   try {
-    copyTree(copy);
-    for (const mutant of chosen) {
-      const problem = check(copy, mutant);
-      console.log(`${problem === undefined ? 'killed  ' : 'PROBLEM '} ${mutant.name}${problem ? `: ${problem}` : ''}`);
-      if (problem !== undefined) survivors++;
+    const inCore = chosen.filter(isC);
+    const inLib = chosen.filter((mutant) => !isC(mutant));
+    const runs = [
+      checkAll(path.join(copies, 'core'), inCore, checkCore),
+      checkAll(path.join(copies, 'lib'), inLib, checkMocha),
+    ];
+    for (const run of await Promise.allSettled(runs)) {
+      if (run.status === 'rejected') throw run.reason;
+      survivors += run.value;
     }
   } finally {
-    fs.rmSync(copy, { recursive: true, force: true });
+    fs.rmSync(copies, { recursive: true, force: true });
   }
   console.log(`${chosen.length - survivors} killed, ${survivors} not`);
   process.exitCode = survivors === 0 ? 0 : 1;

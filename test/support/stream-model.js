@@ -175,7 +175,15 @@ class Model {
 async function runStream(clock, program) {
   const { items, limit, isSemaphore, highWaterMark, ordered, pauses, retries, delay, stopOnError } = program;
   const { leavesAfter, abortAt } = program;
-  const run = { starts: [], reads: [], aborted: [], source: { opened: 0, ended: 0, closed: 0 }, most: 0, mostRunning: 0, isOver: false };
+  const run = {
+    starts: [],
+    reads: [],
+    aborted: [],
+    source: { opened: 0, ended: 0, closed: 0 },
+    most: 0,
+    mostRunning: 0,
+    isOver: false,
+  };
   const controller = new AbortController();
   if (abortAt !== undefined) clock.setTimeout(() => controller.abort('abort'), abortAt);
   let [taken, got, running] = [0, 0, 0];

@@ -17,7 +17,7 @@ describe('recipes: fan out to WebSockets', () => {
 
   async function listen(options) {
     hub = createHub(options);
-    server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    server = new WebSocketServer({ port: 0, host: '127.0.0.1', maxPayload: 1_000 });
     server.on('connection', (socket) => {
       sockets.push(socket);
       hub.add(socket);
@@ -114,12 +114,13 @@ describe('recipes: fan out to WebSockets', () => {
     );
   });
 
-  it('a client that leaves, or goes down, is forgotten', async () => {
+  it('a client that leaves, goes down or talks nonsense is forgotten', async () => {
     await listen();
-    const [polite, rude] = [await connect(), await connect()];
+    const [polite, rude, wrong] = [await connect(), await connect(), await connect()];
     polite.close();
     rude.terminate();
-    await Promise.all(sockets.map((socket) => once(socket, 'close')));
+    wrong.send('x'.repeat(2_000)); // an error on the server's side
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
     assert.equal(hub.size(), 0);
     hub.publish('news', 'for nobody');
   });

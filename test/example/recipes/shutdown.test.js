@@ -129,7 +129,7 @@ describe('recipes: shut a server down', () => {
   });
 
   it('aborts what does not end in time, and accounts for every job', async () => {
-    const { wait, holds } = gate();
+    const { held, wait, holds } = gate();
     const { wait: waitForWork, holds: worksOn } = gate();
     const JOBS = 7;
     const began = [];
@@ -153,6 +153,7 @@ describe('recipes: shut a server down', () => {
     await holds(3);
     await worksOn(2);
     while (asked < 5) await once(service.server, 'request');
+    assert.equal(held.length, 3);
     const start0 = performance.now();
     const undone = await service.shutdown({ within: 450, grace: 60_000 });
     const took = performance.now() - start0;
