@@ -41,6 +41,7 @@ class Job {
     this.wakesOthers = mayWait || call.semaphore !== null;
     this.handsOver = call.semaphore !== null; // what its lanes give back may be somebody else's at once
     this.sink = call.sink;
+    this.isCutShort = false; // from outside, by a signal or the time
     this.isSourceOpen = false;
     this.isReading = false; // the source's next() is on the stack
     this.results = null;
@@ -77,6 +78,8 @@ class Job {
   open(source) {
     const { call } = this;
     try {
+      if (call.semaphore?.isClosed) throw call.semaphore.closed();
+      if (call.limiter?.isClosed) throw call.limiter.closed();
       call.semaphore?.attach(this);
     } catch (error) {
       this.reject(error);
@@ -486,6 +489,7 @@ function withAnswer(answer, callback, args) {
 }
 
 function endOnTotal(job, error) {
+  job.isCutShort = true;
   if (job.collects && job.sink === null) job.settleRest(error);
   else job.failWith(error);
 }
@@ -495,6 +499,7 @@ function isKept(value) {
 }
 
 function abortJob(job, reason) {
+  job.isCutShort = true;
   job.abort(reason);
 }
 

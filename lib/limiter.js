@@ -210,7 +210,7 @@ class RateLimiter {
     if (mine.isClosed) return;
     mine.isClosed = true;
     mine.shut();
-    for (const job of mine.jobs ?? []) job.abort(mine.closed());
+    for (const job of mine.jobs ?? []) job.onAbort(mine.closed());
   }
 }
 
@@ -248,20 +248,16 @@ function acquire(mine, wish) {
   if (signal !== undefined && signal.aborted) return Promise.reject(signal.reason);
   const waiter = new TokenWaiter(mine, wish);
   const promise = promiseFor(waiter);
-  waiter.joinSignal(signal);
   if (mine.ask(wish.weight, wish.timeout, mine.maxWaiting, wish.flags)) {
-    waiter.membership?.leave();
     waiter.resolve(0);
     return promise;
   }
   const error = ints[ACTION];
-  if (error < 0) {
-    waiter.membership?.leave();
-    throw error === enums.ECROWDED ? mine.full() : failure();
-  }
+  if (error < 0) throw error === enums.ECROWDED ? mine.full() : failure();
   waiter.slot = ints[LANE];
   waiter.generation = ints[LANE_GENERATION];
   waiters[waiter.slot] = waiter;
+  waiter.follow(signal);
   return promise;
 }
 

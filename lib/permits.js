@@ -20,6 +20,9 @@ const { WEIGHT, TIMEOUT, MAX_WAITING, PERMITS, IN_USE } = D;
 // More than anybody counts: what C takes for "no limit".
 const MOST = Number.MAX_SAFE_INTEGER;
 
+// So many entries that nobody waits for any more may stand in a line.
+const FEW = 16;
+
 // Those who wait without conditions are entries, of a kind that the subclass knows: grant(entry), refuse(entry, error), and
 // turnAway(entry) where the line is shut.
 class Permits {
@@ -30,6 +33,7 @@ class Permits {
     this.what = what; // for errors
     this.waiting = 0; // in C
     this.line = new Ring(); // here: what grant() and refuse() know to be a waiter
+    this.gone = 0; // of these, entries that were forgotten
     this.jobs = null; // a Set of those that are open on it
     this.slot = -1; // C does not have the count
     this.generation = 0;
@@ -52,10 +56,12 @@ class Permits {
     this.slot = ints[I.SEMAPHORE];
     this.generation = ints[SEMAPHORE_GENERATION];
     while (this.line.size > 0) this.moveIn(this.line.shift());
+    this.gone = 0;
   }
 
   /** Somebody from the line here stands in C's. */
   moveIn(entry) {
+    if (entry.isGone) return;
     this.ask(1, Infinity, Infinity);
     if (ints[ACTION] < 0) this.refuse(entry, failure());
     else this.enter(new PlainWaiter(this, entry));
@@ -145,9 +151,30 @@ class Permits {
   serve() {
     const { line } = this;
     while (line.size > 0 && this.inUse < this.size) {
-      this.inUse++;
-      this.grant(line.shift());
+      const entry = line.shift();
+      if (entry.isGone) {
+        this.gone--;
+      } else {
+        this.inUse++;
+        this.grant(entry);
+      }
     }
+  }
+
+  /** An entry, an object, waits no longer. O(1), since those that are gone are swept out once they are the most. */
+  forget(entry) {
+    if (this.slot >= 0) {
+      entry.waiter.withdraw();
+      return;
+    }
+    entry.isGone = true;
+    this.gone++;
+    if (this.gone < FEW || 2 * this.gone < this.line.size) return;
+    for (let left = this.line.size; left > 0; left--) {
+      const kept = this.line.shift();
+      if (!kept.isGone) this.line.push(kept);
+    }
+    this.gone = 0;
   }
 
   resize(size) {
@@ -164,7 +191,11 @@ class Permits {
 
   /** Everybody who waits is told that it was in vain. */
   shut() {
-    while (this.line.size > 0) this.turnAway(this.line.shift());
+    while (this.line.size > 0) {
+      const entry = this.line.shift();
+      if (!entry.isGone) this.turnAway(entry);
+    }
+    this.gone = 0;
     if (this.slot < 0) return;
     this.name();
     SEMAPHORE_SHUT();
@@ -210,6 +241,7 @@ class PlainWaiter extends Waiter {
   constructor(permits, entry) {
     super(permits, Infinity);
     this.entry = entry;
+    if (typeof entry === 'object') entry.waiter = this;
   }
 
   granted() {

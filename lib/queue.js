@@ -45,7 +45,13 @@ class Stock extends Permits {
   }
 
   grant(entry) {
-    entry.resolve(entry.isLoop ? { value: this.state.take(), done: false } : this.state.take());
+    const item = this.state.take();
+    if (entry.reader === null) {
+      entry.resolve(item);
+    } else {
+      entry.reader.served(entry);
+      entry.resolve({ value: item, done: false });
+    }
   }
 
   refuse(entry, error) {
@@ -53,8 +59,8 @@ class Stock extends Permits {
   }
 
   turnAway(entry) {
-    if (entry.isLoop) entry.resolve({ value: undefined, done: true });
-    else entry.reject(this.closed());
+    if (entry.reader === null) entry.reject(this.closed());
+    else entry.resolve({ value: undefined, done: true });
   }
 }
 
@@ -174,7 +180,8 @@ class Queue {
       const wish = wishOf(given);
       if (state.isClosed) throw closed('queue');
       if (wish.signal !== undefined && wish.signal.aborted) return Promise.reject(wish.signal.reason);
-      if (!state.room.tryTake(1)) return wait(state.room, wish, { item, isLoop: false, resolve: null, reject: null });
+      if (!state.room.tryTake(1))
+        return wait(state.room, wish, { item, reader: null, isGone: false, waiter: null, resolve: null, reject: null });
       state.add(item);
       return resolved(undefined);
     } catch (error) {
@@ -189,7 +196,7 @@ class Queue {
       if (wish.signal !== undefined && wish.signal.aborted) return Promise.reject(wish.signal.reason);
       if (state.stock.tryTake(1)) return resolved(state.take());
       if (state.isClosed) throw closed('queue');
-      return wait(state.stock, wish, entryOf(false));
+      return wait(state.stock, wish, entryOf(null));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -221,7 +228,7 @@ class Queue {
       const wish = wishOf(given);
       if (wish.signal !== undefined && wish.signal.aborted) return Promise.reject(wish.signal.reason);
       if (state.unfinished === 0) return resolved(undefined);
-      return wait(state.joiners, wish, entryOf(false));
+      return wait(state.joiners, wish, entryOf(null));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -244,6 +251,7 @@ class Queue {
 class Reader {
   #state;
   #isOver = false;
+  #waiting = new Set(); // entries of next() that wait
 
   constructor(state) {
     this.#state = state;
@@ -255,14 +263,27 @@ class Reader {
       if (this.#isOver) return resolved({ value: undefined, done: true });
       if (state.stock.tryTake(1)) return resolved({ value: state.take(), done: false });
       if (state.isClosed) return resolved({ value: undefined, done: true });
-      return wait(state.stock, NO_WISH, entryOf(true));
+      const entry = entryOf(this);
+      this.#waiting.add(entry);
+      return wait(state.stock, NO_WISH, entry);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
+  /** An item has come for it. */
+  served(entry) {
+    this.#waiting.delete(entry);
+  }
+
+  /** What waits leaves the line: else the next item would be nobody's. */
   return(value) {
     this.#isOver = true;
+    for (const entry of this.#waiting) {
+      this.#state.stock.forget(entry);
+      entry.resolve({ value: undefined, done: true });
+    }
+    this.#waiting.clear();
     return resolved({ value, done: true });
   }
 
@@ -288,8 +309,8 @@ function wishOf(given) {
   return options.readEach(new Wish(), given, 'options', WAIT_KEYS, options.readWaitField);
 }
 
-function entryOf(isLoop) {
-  return { item: undefined, isLoop, resolve: null, reject: null };
+function entryOf(reader) {
+  return { item: undefined, reader, isGone: false, waiter: null, resolve: null, reject: null };
 }
 
 function wait(line, wish, entry) {
@@ -299,13 +320,8 @@ function wait(line, wish, entry) {
     return promise;
   }
   const waiter = new EntryWaiter(line, wish.timeout, entry);
-  waiter.joinSignal(wish.signal);
-  try {
-    line.wait(waiter, 1, wish.timeout);
-  } catch (error) {
-    waiter.membership?.leave();
-    throw error;
-  }
+  line.wait(waiter, 1, wish.timeout);
+  waiter.follow(wish.signal);
   return promise;
 }
 

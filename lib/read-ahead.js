@@ -1,6 +1,6 @@
 'use strict';
 
-const { listen, markHandled, mayBeThenable, promiseFor, resolved, toNative } = require('./promises');
+const { listen, markHandled, promiseFor, resolved, toNative } = require('./promises');
 const { Ring } = require('./ring');
 const { asResult, closeIterator } = require('./source');
 
@@ -48,13 +48,13 @@ class ReadAhead {
     let isDone;
     try {
       isDone = Boolean(asResult(result).done);
+      if (!isDone) markHandled(result.value); // its turn may come late, or never
     } catch (error) {
       this.failed(error);
       return;
     }
     if (this.isOver) return; // it was closed meanwhile
     if (isDone) this.isOver = true;
-    else if (mayBeThenable(result.value)) markHandled(result.value); // its turn may come late, or never
     this.answer(resolved(result));
     this.read();
   }

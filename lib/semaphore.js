@@ -199,7 +199,7 @@ class Semaphore {
     if (permits.isClosed) return;
     permits.isClosed = true;
     permits.shut();
-    for (const job of permits.jobs ?? []) job.abort(permits.closed());
+    for (const job of permits.jobs ?? []) job.onAbort(permits.closed());
   }
 }
 
@@ -290,13 +290,8 @@ function acquire(permits, wish, owner) {
   if (weight === 1 && signal === undefined && wish.timeout === Infinity) return waitPlainly(permits);
   const waiter = new PermitWaiter(permits, weight, wish.timeout);
   const promise = promiseFor(waiter);
-  waiter.joinSignal(signal);
-  try {
-    permits.wait(waiter, weight, wish.timeout);
-  } catch (error) {
-    waiter.membership?.leave();
-    throw error;
-  }
+  permits.wait(waiter, weight, wish.timeout);
+  waiter.follow(signal);
   return promise;
 }
 

@@ -4,7 +4,7 @@
 // (src/core/window.c); here stand the results that nobody has read yet, and the readers that no result has come for yet.
 
 const { I, D, ints, doubles, operations, handOver } = require('./engine');
-const { TimeoutError, invalidThis } = require('./errors');
+const { invalidThis } = require('./errors');
 const { Job } = require('./job');
 const { readMapField, MAP_KEYS } = require('./map');
 const options = require('./options');
@@ -183,10 +183,7 @@ class Stream {
   }
 
   fail(error) {
-    const { signal } = this.call;
-    const isAborted = signal !== undefined && signal.aborted && error === signal.reason;
-    const isLate = error instanceof TimeoutError && error.scope === 'total' && !this.isOver;
-    if (isAborted || isLate) this.buffer = NO_RESULTS;
+    if (this.job.isCutShort && !this.isOver) this.buffer = NO_RESULTS; // not behind what there is
     this.end({ error });
   }
 
@@ -302,7 +299,9 @@ function asCompleted(promises, given) {
     const call = new options.Call(itself, Infinity);
     if (given !== undefined) options.readEach(call, given, 'options', COMPLETED_KEYS, readCompletedField);
     const source = { items, isAsync: false, total: items.length, open: undefined, prepare: undefined };
-    return new Results(new Stream(call, source, new AsTheyCome(call.collects ? outcomeWithIndex : withIndex)));
+    const stream = new Stream(call, source, new AsTheyCome(call.collects ? outcomeWithIndex : withIndex));
+    stream.start(); // no user code: the order is that of settling, whenever it is read
+    return new Results(stream);
   } catch (error) {
     markElementsHandled(promises);
     throw error;

@@ -15,7 +15,7 @@ class Waiter {
   constructor(line, timeout) {
     this.line = line;
     this.timeout = timeout;
-    this.slot = -1;
+    this.slot = -1; // it stands in no line
     this.generation = 0;
     this.membership = null;
     this.resolve = null;
@@ -24,6 +24,7 @@ class Waiter {
 
   /** Out of the signal's hub, and out of the line, which has let go of it. */
   leave() {
+    this.slot = -1;
     this.membership?.leave();
     this.line.left();
   }
@@ -57,17 +58,32 @@ class Waiter {
   // What the signal says.
 
   onAbort(reason) {
+    this.reject(reason);
+    this.withdraw();
+  }
+
+  withdraw() {
     waiters[this.slot] = null;
     ints[LANE] = this.slot;
     ints[LANE_GENERATION] = this.generation;
     WITHDRAW();
-    this.line.left();
-    this.reject(reason);
+    this.leave();
     handOver(); // to whom it stood in the way
   }
 
-  joinSignal(signal) {
-    if (signal !== undefined) this.membership = signals.join(signal, this);
+  /**
+   * Once it has its place in the line. A signal by shape may run any code here: it may end the wait, close the line, abort
+   * itself, or throw.
+   */
+  follow(signal) {
+    if (signal === undefined) return;
+    try {
+      this.membership = signals.join(signal, this);
+      if (this.slot < 0) this.membership.leave();
+      else if (signal.aborted) this.onAbort(signal.reason);
+    } catch (error) {
+      if (this.slot >= 0) this.onAbort(error);
+    }
   }
 }
 

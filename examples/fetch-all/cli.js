@@ -9,7 +9,8 @@ const HELP = `Fetch many URLs: so many at once, each within its time, failed one
 Usage:
   fetch-all [options] URL...            fetch the URLs given as arguments
   fetch-all [options] --input FILE      fetch the URLs in FILE, one per line (blank lines and # comments are skipped)
-  fetch-all [options] -                 fetch the URLs from standard input, read only as fast as they are fetched
+  fetch-all [options] -                 fetch the URLs from standard input, read only as fast as they are fetched: the list
+                                        may be endless, it takes no more memory
   fetch-all [options]                   no URL: serve the files under node_modules from a misbehaving server of its own,
                                         fetch them all, and prove that every checksum and every fault agrees
 

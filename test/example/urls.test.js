@@ -163,6 +163,7 @@ describe('example: fetch-all with given URLs', function () {
     const { code, stdout, stderr } = await run(['-T', '10000', ...urls]);
     assert.equal(code, 1);
     const rows = byUrl(parseRows(stdout));
+    assert.deepEqual([...rows.keys()], urls.toReversed()); // it is not kept for the end
     const outcome = (url) => [rows.get(url).attempts, rows.get(url).status, rows.get(url).error];
     assert.deepEqual(urls.map(outcome), [
       [2, 200, null],

@@ -56,7 +56,7 @@ describe('recipes: a large file, line by line', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   it('never reads further ahead of a slow server than a few lines', async () => {
-    const COUNT = 400;
+    const COUNT = 160;
     const input = open(fileOf(COUNT));
     let answered = 0;
     let furthest = 0;
@@ -74,7 +74,7 @@ describe('recipes: a large file, line by line', () => {
   });
 
   it('a disk that does not write slows down the requests, and the reading', async () => {
-    const COUNT = 200;
+    const COUNT = 120;
     answerTo = echo;
     const input = open(fileOf(COUNT));
     const written = [];
