@@ -9,13 +9,14 @@ const { handOver, keepAnswer, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
 const { listen, markHandled, mayBeThenable, promiseFor, resolved, toNative } = require('./promises');
+const { readCounts, writePolicy } = require('./policy');
 const { closeIterator } = require('./source');
 const { resourceHere } = require('./resource');
 const signals = require('./signals');
 const { skip } = require('./symbols');
 
 const { OPEN, JOIN, ABORT, COUNT } = operations;
-const { LANE, LANE_GENERATION, ACTION, JOB, JOB_GENERATION, FLAGS, SOURCE, BACKOFF, JITTER } = I;
+const { LANE, LANE_GENERATION, ACTION, JOB, JOB_GENERATION } = I;
 const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REST, ACTION_DONE } = enums;
 const { ACTION_DRAIN, ACTION_FAIL } = enums;
 const { OUTCOME_REJECTED } = enums;
@@ -181,8 +182,12 @@ class Job {
 
   /** Of what drain() was answered. Hooks of node:async_hooks run in between, and may use the mailbox. */
   runInContext(callback, ...args) {
-    if (this.resource === null) callback(...args);
-    else this.resource.runInAsyncScope(withAnswer, undefined, keepAnswer(), callback, args);
+    if (this.resource === null) {
+      callback(...args);
+      return;
+    }
+    keepAnswer();
+    this.resource.runInAsyncScope(withAnswer, undefined, callback, args);
   }
 
   makeResults() {
@@ -425,7 +430,7 @@ class Job {
 
   /** There is a permit for one more lane. */
   onRoom() {
-    this.runInContext(startMore, this);
+    this.resource.runInAsyncScope(startMore, undefined, this);
   }
 
   onProgress() {
@@ -483,8 +488,8 @@ function drop(lane) {
   lane.error = undefined;
 }
 
-function withAnswer(answer, callback, args) {
-  putBack(answer);
+function withAnswer(callback, args) {
+  putBack();
   callback(...args);
 }
 
@@ -515,49 +520,6 @@ function reportProgress(job, counts) {
   } catch (error) {
     job.abort(error);
   }
-}
-
-function readCounts() {
-  return {
-    started: doubles[D.STARTED],
-    done: doubles[D.DONE],
-    failed: doubles[D.FAILED],
-    retried: doubles[D.RETRIED],
-    timedOut: doubles[D.TIMED_OUT],
-    abandoned: doubles[D.ABANDONED],
-  };
-}
-
-function writePolicy(call, source) {
-  doubles[D.ITEMS] = source.total === 0 ? 0 : Infinity;
-  doubles[D.LIMIT] = call.limit;
-  doubles[D.TIMEOUT] = call.timeout;
-  doubles[D.ITEM_TIMEOUT] = call.itemTimeout;
-  doubles[D.TOTAL_TIMEOUT] = call.totalTimeout;
-  doubles[D.YIELD_AFTER] = call.yieldAfter;
-  doubles[D.MAX_ABANDONED] = call.maxAbandoned;
-  const { retry, rate } = call;
-  doubles[D.RATE_MAX] = rate.max;
-  doubles[D.RATE_PER] = rate.per;
-  doubles[D.RATE_BURST] = rate.burst;
-  doubles[D.WINDOW] = call.window;
-  ints[I.SEMAPHORE_GENERATION] = ints[I.LIMITER_GENERATION] = 0;
-  call.semaphore?.name();
-  call.limiter?.name();
-  doubles[D.RETRIES] = retry.retries;
-  doubles[D.DELAY] = retry.delay;
-  doubles[D.FACTOR] = retry.factor;
-  doubles[D.MAX_DELAY] = retry.maxDelay;
-  ints[BACKOFF] = retry.backoff;
-  ints[JITTER] = retry.jitter;
-  ints[SOURCE] = source.isAsync ? enums.SOURCE_ASYNC : enums.SOURCE_SYNC;
-  let { flags } = call;
-  if (call.collects || !call.stopsOnError) flags |= enums.FLAG_COLLECT;
-  if (call.onError !== undefined) flags |= enums.FLAG_COLLECT | enums.FLAG_VERDICT;
-  if (call.drains) flags |= enums.FLAG_DRAIN;
-  if (retry.callbacks !== null) flags |= enums.FLAG_REVIEW;
-  if (call.onProgress !== undefined) flags |= enums.FLAG_PROGRESS;
-  ints[FLAGS] = flags;
 }
 
 module.exports = { Job, runJob };

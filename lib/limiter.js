@@ -190,9 +190,11 @@ class RateLimiter {
 
   tryAcquire(tokens = 1) {
     const mine = own(this);
-    checkTokens(tokens, mine);
+    options.weight('tokens', tokens);
     if (mine.isClosed) throw mine.closed();
-    return mine.ask(tokens, Infinity, 0, 0);
+    if (mine.ask(tokens, Infinity, 0, 0)) return true;
+    if (ints[ACTION] === enums.EINVAL) throw tooMany(tokens, mine);
+    return false;
   }
 
   reconfigure(given) {
