@@ -16,7 +16,7 @@ const { I, D, enums, ints, doubles, step } = require('./engine');
 const options = require('./options');
 const { stop } = require('./symbols');
 
-const { ACTION } = I;
+const { ACTION, ATTEMPT } = I;
 const { ACTION_REVIEW, OUTCOME_REFUSED, OUTCOME_RETRY, OUTCOME_STOPPED, OUTCOME_WAIT, OUTCOME_WISH } = enums;
 
 /** What C says of the retry that is to be reviewed; from the mailbox. */
@@ -28,7 +28,7 @@ function readPlan() {
 function plan(lane, outcome, delay, context) {
   doubles[D.DELAY] = delay;
   step(lane, outcome);
-  if (ints[ACTION] !== ACTION_REVIEW) return false;
+  if (ints[ACTION] !== ACTION_REVIEW || ints[ATTEMPT] === 0) return false; // it has failed for good
   context.delay = doubles[D.DELAY];
   return true;
 }

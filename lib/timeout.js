@@ -190,7 +190,7 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   }
   const promise = toNative(value);
   if (timeout === Infinity && signal === undefined) return listen(promise);
-  const lane = new Guard();
+  const lane = pool.pop() ?? new Guard();
   const link = { resolve: null, reject: null };
   const extras = { attempt, fallback, label, membership: null, resource: null, link };
   try {

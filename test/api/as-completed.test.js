@@ -126,6 +126,13 @@ describe('asCompleted', () => {
     assert.deepEqual(plain.seen.map(([, one]) => one), ['a', 'b', 'c'].map((value, index) => ({ index, value }))); // prettier-ignore
   });
 
+  it('the order is that of settling, however late the first is asked for', async () => {
+    const stream = asCompleted([soon(20, 'a'), soon(10, 'b'), soon(30, 'c')]);
+    await clock.advance(100);
+    const { seen } = await read(stream);
+    assert.deepEqual(seen.map(([, { value }]) => value), ['b', 'a', 'c']); // prettier-ignore
+  });
+
   it('of nothing it is over at once', async () => {
     for (const settle of [false, true]) {
       for (const none of [[], new Set(), ''])
@@ -208,6 +215,8 @@ describe('asCompleted', () => {
     const reasons = await unhandledDuring(() => {
       asCompleted([Promise.reject('a')]);
       asCompleted(new Set([Promise.reject('b')]));
+      asCompleted(new Set([Promise.reject('aborted')]), { signal: AbortSignal.abort('before') });
+      asCompleted(new Set([Promise.reject('too late')]), { totalTimeout: 0 });
       assert.throws(() => asCompleted([Promise.reject('c')], { settle: 1 }), invalid);
       assert.throws(() => asCompleted([Promise.reject('d')], { timout: 1 }), {
         ...invalid,

@@ -402,6 +402,14 @@ describe('consume', () => {
       });
     }
 
+    it('a source that has ended is not closed, also where a worker fails before its last items', async () => {
+      const counts = { opened: 0, ended: 0, closed: 0 };
+      const source = counted(SOURCES.asyncIterable(numbers(4)), counts);
+      const worker = () => clock.sleep(5).then(() => Promise.reject('worker'));
+      assert.equal(await over(rejection(consume(source, worker, { maxQueue: 10 }))), 'worker');
+      assert.deepEqual(counts, { opened: 1, ended: 1, closed: 0 });
+    });
+
     it('a source that fails while nobody waits for it, and whose call ends otherwise, is not unhandled', async () => {
       const reasons = await unhandledDuring(async () => {
         async function* source() {
@@ -504,6 +512,7 @@ describe('consume', () => {
             assert.equal(signal.aborted, false);
             if (item === 1) throw 'bad';
             ended.push(item);
+            if (kind !== 'array') assert.equal(counts.closed, 1); // at once
           };
           const options = { workers: 3, maxQueue: 2, onError: () => verdict };
           const result = await over(consume(counted(source(numbers(50)), counts), worker, options));
@@ -565,6 +574,20 @@ describe('consume', () => {
       await over(consume([2], () => { throw new PermanentError('no', { cause: 'the cause' }); }, { retry: 3, onError })); // prettier-ignore
       await over(consume([3], () => { throw new PermanentError('no'); }, { retry: 3, onError })); // prettier-ignore
       assert.deepEqual(asked, [[0, 'attempt'], [1, 'item'], [2, 'the cause'], [3, 'no']]); // prettier-ignore
+    });
+
+    it('is asked of an item whose retry a callback rules out: a wish that is too long, or no retry at all', async () => {
+      const rulings = [{ retryAfter: () => 10, maxDelay: 5 }, { retryIf: () => false }, { retryOn: RangeError }];
+      for (const ruling of rulings) {
+        const asked = [];
+        const options = {
+          retry: { retries: 2, delay: 1, ...ruling },
+          onError: (error, item) => void asked.push([error, item]),
+        };
+        const counts = await over(consume(['a', 'b'], () => Promise.reject('bad'), options));
+        assert.deepEqual(asked, [['bad', 'a'], ['bad', 'b']]); // prettier-ignore
+        assert.deepEqual([counts.started, counts.failed, counts.retried], [2, 2, 0]);
+      }
     });
 
     it('that never answers holds its worker, and no longer than until the total timeout or the abort', async () => {
@@ -669,7 +692,7 @@ describe('consume', () => {
           consume(file, () => Promise.reject(new Error('worker'))),
           /worker/,
         );
-        for (let i = 0; i < 50 && !file.destroyed; i++) await turn();
+        if (!file.closed) await new Promise((resolve) => file.once('close', resolve));
         assert.ok(file.destroyed);
         const source = Readable.from(numbers(3));
         source.on('error', noop);

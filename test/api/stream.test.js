@@ -174,6 +174,12 @@ describe('mapStream', () => {
       }
     });
 
+    it('stand where they belong when the last of many comes first', async () => {
+      const takes = (item) => (item === 99 ? 1 : item === 0 ? 2 : 3 + item);
+      const stream = mapStream(numbers(100), 100, (item) => clock.sleep(takes(item)).then(() => item));
+      assert.deepEqual(await all(stream), numbers(100));
+    });
+
     it('stand where they belong when the first is late and more come than the window holds at first', async () => {
       const stream = mapStream(numbers(200), 100, (item) => clock.sleep(item === 0 ? 1000 : 1).then(() => item));
       assert.deepEqual(await all(stream), numbers(200));
@@ -248,13 +254,16 @@ describe('mapStream', () => {
     });
 
     it('who leaves before it has started nothing and opens nothing', async () => {
-      const items = { [Symbol.iterator]: () => assert.fail('opened') };
-      const stream = mapStream(items, 3, () => assert.fail('called'));
+      let touched = 0;
+      const items = { [Symbol.iterator]: () => (touched++, [1].values()) };
+      const stream = mapStream(items, 3, () => touched++);
       assert.deepEqual(await stream.return('value'), { value: 'value', done: true });
       assert.deepEqual(await stream.next(), { value: undefined, done: true });
-      const other = mapStream(items, 3, () => assert.fail('called'));
+      const other = mapStream(items, 3, () => touched++);
       assert.equal(await rejection(other.throw('thrown')), 'thrown');
       assert.deepEqual(await other.next(), { value: undefined, done: true });
+      await clock.settleInstant();
+      assert.equal(touched, 0);
     });
 
     it('the total time begins with the first next()', async () => {
@@ -349,8 +358,9 @@ describe('mapStream', () => {
       it(`${name}: when the reader has made room, every lane that is free goes on, also beside a long item`, async () => {
         for (const limit of [2, new Semaphore(2)]) {
           const starts = [];
-          // 3 fills the window, and runs on; only then is anything read.
-          const mapper = async (item) => (starts.push(item), await clock.sleep(item === 3 ? 1000 : 1), item);
+          // 1 and 2 fill the window beside 0; when 0 is read, one lane takes 3, and there is nothing for the other.
+          const takes = [50, 1, 1, 1000];
+          const mapper = async (item) => (starts.push(item), await clock.sleep(takes[item] ?? 1), item);
           const stream = mapStream(source(numbers(10)), limit, mapper, { highWaterMark: 1 });
           await clock.over(stream.next());
           await clock.advance(10);
@@ -490,6 +500,16 @@ describe('mapStream', () => {
         });
       }
     }
+
+    it('results that were finished, and not read before, do not come any more', async () => {
+      for (const ordered of [true, false]) {
+        const stream = mapStream(numbers(9), 3, itself, { ordered });
+        assert.equal((await clock.over(stream.next())).value, 0);
+        await clock.settleInstant();
+        await stream.return();
+        assert.deepEqual(await stream.next(), { value: undefined, done: true });
+      }
+    });
 
     it('break, and a throw in the body, leave; the throw is what comes out of the loop', async () => {
       for (const isThrown of [false, true]) {

@@ -38,10 +38,10 @@ function copyTree(copy) {
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
 }
 
-/** Runs a command in the copy; it and what it has started are killed when its time is over. */
+/** Runs a command in the copy; it is killed when its time is over. */
 async function run(copy, command, args, limit = TIME_LIMIT) {
-  const child = spawn(command, args, { cwd: copy, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), limit);
+  const child = spawn(command, args, { cwd: copy, stdio: ['ignore', 'pipe', 'pipe'] });
+  const timer = setTimeout(() => child.kill('SIGKILL'), limit);
   const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
   clearTimeout(timer);
   return { isGreen: code === 0, output: stdout + stderr };
