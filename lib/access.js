@@ -28,4 +28,4 @@ function setTokensOf(access) {
   ofLimiter = access;
 }
 
-module.exports = { permitsOf, setPermitsOf, setTokensOf, tokensOf };
+module.exports = { isObject, permitsOf, setPermitsOf, setTokensOf, tokensOf };

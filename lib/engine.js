@@ -144,6 +144,19 @@ function failure() {
   return error;
 }
 
+// What is given back late, by the garbage collector, must not reach the engine that a rehearsal has put in the place of
+// its own: the same names have another meaning there.
+let engineNumber = 0;
+
+function currentEngine() {
+  return engineNumber;
+}
+
+function rehearse(...args) {
+  engineNumber++;
+  forTests.rehearse(...args);
+}
+
 // For tests: usage(), rehearse() and recorded(); and drain(), which the driver calls by itself, on virtual time.
 module.exports = {
   I,
@@ -165,5 +178,7 @@ module.exports = {
   keepAnswer,
   putBack,
   drain,
+  currentEngine,
   ...forTests,
+  rehearse,
 };

@@ -150,9 +150,11 @@ function failOnTime(lane, error) {
 function startAfresh(lane, abandoned, error) {
   failed(lane, error);
   abortAttempt(abandoned, error);
-  if (lane.job === null) return; // it has ended; or a listener of that signal has ended the job
+  const { job } = lane;
+  if (job === null) return; // it has ended; or a listener of that signal has ended the job
   read(lane);
-  if (lane.job !== null) lane.job.tie(run(lane, true));
+  if (lane.job !== null) job.tie(run(lane, true));
+  if (job.sink !== null) job.sink.acknowledgeSome();
 }
 
 /** What C has decided for this lane, from the mailbox. */
@@ -193,7 +195,7 @@ function acceptRare(lane, action) {
   } else if (action === ACTION_DONE) {
     job.finish();
   } else if (action < 0) {
-    job.fail(failure());
+    job.abort(failure());
   }
 }
 
@@ -314,6 +316,12 @@ function answer(lane, outcome) {
   const { job } = lane;
   step(lane, outcome);
   accept(lane);
+  tellReads(job);
+}
+
+/** Behind an answer that has been obeyed: what was read meanwhile, and what that and the answer have brought to others. */
+function tellReads(job) {
+  if (job.sink !== null) job.sink.acknowledgeSome();
   if (job.handsOver) handOver();
 }
 
@@ -340,6 +348,7 @@ function fulfilled(lane, value) {
       lane.index = next;
       lane.attempt = 1;
       readFirst(lane); // such a job does not pull
+      if (job.sink !== null) job.sink.acknowledgeSome();
       return;
     }
   }
@@ -349,7 +358,7 @@ function fulfilled(lane, value) {
   STEP();
   accept(lane);
   read(lane);
-  if (job.handsOver) handOver();
+  tellReads(job);
 }
 
 /** The mapper has returned `skip` or `stop`. */
@@ -362,9 +371,12 @@ function leaveOut(lane, symbol) {
     job.dropIdle();
     accept(lane);
     job.closeSource();
+    tellReads(job);
   } else {
-    answer(lane, OUTCOME_FULFILLED);
+    step(lane, OUTCOME_FULFILLED);
+    accept(lane);
     read(lane);
+    tellReads(job);
   }
 }
 
@@ -376,11 +388,11 @@ function rejected(lane, error) {
   const isFinal = lane.isRefused || isPermanent(error);
   const reason = isFinal && !lane.isRefused ? unwrap(error) : error;
   lane.isRefused = false;
-  const { handsOver } = lane.job;
+  const { job } = lane;
   step(lane, isFinal ? OUTCOME_REFUSED : OUTCOME_REJECTED);
   failed(lane, reason);
   read(lane);
-  if (handsOver) handOver();
+  tellReads(job);
 }
 
 /** An attempt has failed, and C has decided what that means. */
@@ -402,11 +414,11 @@ function failed(lane, error) {
 
 /** The callbacks were asked, and C has heard. */
 function decided(lane) {
-  const { handsOver } = lane.job;
+  const { job } = lane;
   lane.isReviewed = false;
   failed(lane, lane.error);
   if (lane.job !== null) read(lane);
-  if (handsOver) handOver();
+  tellReads(job);
 }
 
 /** The attempt of a lane that has let go. */
@@ -476,6 +488,7 @@ async function run(lane, isFresh) {
   for (;;) {
     if (lane.action === ACTION_START) {
       let value;
+      lane.isPending = false; // it may have been resumed before it had parked
       try {
         value = begin(lane);
         if (mayBeThenable(value)) value = await value;

@@ -2,8 +2,8 @@
 
 // A rate limiter: the bucket and the line are C's (src/core/limiter.c), all the time.
 
-const { setTokensOf, tokensOf } = require('./access');
-const { I, D, enums, ints, doubles, operations, waiters, failure, handOver } = require('./engine');
+const { isObject, setTokensOf, tokensOf } = require('./access');
+const { I, D, enums, ints, doubles, operations, waiters, currentEngine, failure, handOver } = require('./engine');
 const { closed, invalidThis, outOfRange, sluiceError } = require('./errors');
 const options = require('./options');
 const { promiseFor, resolved } = require('./promises');
@@ -19,7 +19,8 @@ const MAKE_KEYS = new Set([...options.RATE_KEYS, 'maxWaiting']);
 // A limiter that nobody can reach any more is freed in C; who waits for it, or uses it, reaches it.
 const registry = new FinalizationRegistry(free);
 
-function free({ slot, generation }) {
+function free({ slot, generation, engine }) {
+  if (engine !== currentEngine()) return;
   ints[I.LIMITER] = slot;
   ints[LIMITER_GENERATION] = generation;
   LIMITER_CLOSE();
@@ -36,7 +37,7 @@ class Tokens {
     if (ints[ACTION] < 0) throw failure();
     this.slot = ints[I.LIMITER];
     this.generation = ints[LIMITER_GENERATION];
-    registry.register(this, { slot: this.slot, generation: this.generation });
+    registry.register(this, { slot: this.slot, generation: this.generation, engine: currentEngine() });
   }
 
   writeRate() {
@@ -216,10 +217,6 @@ class RateLimiter {
   }
 }
 
-function isObject(value) {
-  return typeof value === 'object' && value !== null;
-}
-
 function own(limiter) {
   const tokens = tokensOf(limiter);
   if (tokens === undefined) throw invalidThis('RateLimiter');
@@ -236,16 +233,11 @@ function tooMany(tokens, { burst }) {
   return outOfRange('tokens', `<= ${burst}, the burst`, tokens);
 }
 
-function checkTokens(tokens, mine) {
-  options.weight('tokens', tokens);
-  const { burst } = mine;
-  if (tokens > burst) throw tooMany(tokens, mine);
-}
-
 /** @returns a promise of the milliseconds it waited */
 function acquire(mine, wish) {
   const { signal } = wish;
-  checkTokens(wish.weight, mine);
+  options.weight('tokens', wish.weight);
+  if (wish.weight > 1 && wish.weight > mine.burst) throw tooMany(wish.weight, mine);
   if (mine.isClosed) throw mine.closed();
   if (signal !== undefined && signal.aborted) return Promise.reject(signal.reason);
   const waiter = new TokenWaiter(mine, wish);

@@ -402,6 +402,7 @@ function readLimiterField(asked, key, value, owner) {
 function changedRate(name, given, { max, per, burst }) {
   if (typeof given === 'number') return rate(name, given);
   const changed = readEach({ max, per, burst }, given, name, RATE_KEYS, readRateField);
+  if (changed.max === 0) return NO_RATE; // there is no limit, and it stays so
   return notTooSlow(changed, name, given);
 }
 

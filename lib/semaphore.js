@@ -1,6 +1,6 @@
 'use strict';
 
-const { permitsOf, setPermitsOf } = require('./access');
+const { isObject, permitsOf, setPermitsOf } = require('./access');
 const { invalidThis, outOfRange, sluiceError } = require('./errors');
 const options = require('./options');
 const { Permits } = require('./permits');
@@ -11,36 +11,30 @@ const KEYS = new Set(['maxWaiting']);
 const WAIT_KEYS = new Set(['signal', 'timeout']);
 const USE_KEYS = new Set(['weight', ...WAIT_KEYS]);
 
-/** Whose permit this was, which is released now. */
-let endPermit;
-
+// Of one.
 class Permit {
   #permits; // null: it is released
-
-  static {
-    endPermit = (permit) => {
-      const permits = permit.#permits;
-      if (permits === null) throw sluiceError('ERR_SLUICE_RELEASED', 'The permit is released already');
-      permit.#permits = null;
-      return permits;
-    };
-  }
 
   constructor(permits) {
     this.#permits = permits;
   }
 
   get weight() {
+    if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
     return 1;
   }
 
   get isReleased() {
+    if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
     return this.#permits === null;
   }
 
   release() {
     if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
-    endPermit(this).give(1);
+    const permits = this.#permits;
+    if (permits === null) throw released();
+    this.#permits = null;
+    permits.give(1);
   }
 
   [Symbol.dispose]() {
@@ -49,31 +43,51 @@ class Permit {
   }
 }
 
-// Of more than one.
-class HeavyPermit extends Permit {
+// Of more than one. (No subclass: the methods of the other would give back one of them.)
+class HeavyPermit {
+  #permits;
   #weight;
 
   constructor(permits, weight) {
-    super(permits);
+    this.#permits = permits;
     this.#weight = weight;
   }
 
   get weight() {
+    if (!isObject(this) || !(#weight in this)) throw invalidThis('Permit');
     return this.#weight;
   }
 
+  get isReleased() {
+    if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
+    return this.#permits === null;
+  }
+
   release() {
-    if (!isObject(this) || !(#weight in this)) throw invalidThis('Permit');
-    endPermit(this).give(this.#weight);
+    if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
+    const permits = this.#permits;
+    if (permits === null) throw released();
+    this.#permits = null;
+    permits.give(this.#weight);
+  }
+
+  [Symbol.dispose]() {
+    if (!isObject(this) || !(#permits in this)) throw invalidThis('Permit');
+    if (this.#permits !== null) this.release();
   }
 }
 
 // Nobody else makes one: the classes cannot be reached from a permit. (To check who made it would cost 5 ns each time.)
-Reflect.deleteProperty(Permit.prototype, 'constructor');
-Reflect.deleteProperty(HeavyPermit.prototype, 'constructor');
-Object.defineProperty(Permit.prototype, Symbol.toStringTag, { value: 'Permit' });
-// A promise that is resolved with a permit looks for this, and need not look further.
-Object.defineProperty(Permit.prototype, 'then', { value: undefined });
+for (const { prototype } of [Permit, HeavyPermit]) {
+  Reflect.deleteProperty(prototype, 'constructor');
+  Object.defineProperty(prototype, Symbol.toStringTag, { value: 'Permit' });
+  // A promise that is resolved with a permit looks for this, and need not look further.
+  Object.defineProperty(prototype, 'then', { value: undefined });
+}
+
+function released() {
+  return sluiceError('ERR_SLUICE_RELEASED', 'The permit is released already');
+}
 
 function permitOf(permits, weight) {
   return weight === 1 ? new Permit(permits) : new HeavyPermit(permits, weight);
@@ -225,13 +239,10 @@ class Mutex extends Semaphore {
   }
 
   resize(permits) {
+    own(this);
     options.limit('permits', permits);
     if (permits !== 1) throw outOfRange('permits', '1, of a mutex', permits);
   }
-}
-
-function isObject(value) {
-  return typeof value === 'object' && value !== null;
 }
 
 /** The permits of a semaphore, of whatever is handed in as one. */

@@ -8,7 +8,7 @@ const { invalidThis } = require('./errors');
 const { Job } = require('./job');
 const { readMapField, MAP_KEYS } = require('./map');
 const options = require('./options');
-const { promiseFor, resolved } = require('./promises');
+const { markHandled, promiseFor, resolved } = require('./promises');
 const { resourceHere } = require('./resource');
 const { Ring } = require('./ring');
 const { markElementsHandled, sourceOf } = require('./source');
@@ -17,10 +17,7 @@ const { READ } = operations;
 
 const KEYS = new Set([...MAP_KEYS, 'ordered', 'highWaterMark']);
 KEYS.delete('discard');
-const COMPLETED_KEYS = new Set(['settle', ...options.COMMON_KEYS]);
-
-// How many results may wait where the limit is no number.
-const HIGH_WATER_MARK = 16;
+const COMPLETED_KEYS = new Set(['settle', 'signal', 'totalTimeout', 'label']);
 
 const NOTHING = Symbol('no result yet');
 const LEFT_OUT = Symbol('left out');
@@ -86,6 +83,7 @@ class Stream {
     this.job = null; // nobody has read yet
     this.readers = new Ring();
     this.read = 0; // results that C has not heard of
+    // C is told of a quarter of the window at a time: rare enough, and soon enough that no lane runs dry.
     this.batch = call.window === Infinity ? Infinity : Math.ceil(call.window / 4);
     this.isOver = false; // nothing comes any more
     this.failure = null; // { error }, to be thrown behind what there is
@@ -101,9 +99,10 @@ class Stream {
   }
 
   next() {
-    if (this.job === null && !this.isOver) this.start();
+    if (this.job === null && !this.isOver) return this.nextAtStart();
     if (this.readers.size === 0) {
       const value = this.take();
+      if (this.read >= this.batch) this.acknowledge();
       if (value !== NOTHING) return resolved({ value, done: false });
     }
     const reader = { resolve: null, reject: null };
@@ -117,6 +116,15 @@ class Stream {
     return promise;
   }
 
+  /** The first one stands in the line before any user code runs. */
+  nextAtStart() {
+    const reader = { resolve: null, reject: null };
+    const promise = promiseFor(reader);
+    this.readers.push(reader);
+    this.start();
+    return promise;
+  }
+
   /** Nobody reads any more. */
   leave() {
     const { job } = this;
@@ -126,7 +134,7 @@ class Stream {
       return;
     }
     this.end(null);
-    if (job !== null) job.abort(new DOMException('The loop over the results was left', 'AbortError'));
+    if (job !== null) job.onAbort(new DOMException('The loop over the results was left', 'AbortError'));
   }
 
   /** The next result; NOTHING: none has come yet. */
@@ -135,7 +143,7 @@ class Stream {
     do {
       value = this.buffer.take();
       if (value === NOTHING) return NOTHING;
-      if (++this.read >= this.batch) this.acknowledge();
+      this.read++;
     } while (value === LEFT_OUT);
     return value;
   }
@@ -143,7 +151,7 @@ class Stream {
   /** C hears how many results have been read: lanes that waited for that go on. */
   acknowledge() {
     const count = this.read;
-    if (count === 0 || this.batch === Infinity) return;
+    if (count === 0 || this.batch === Infinity || this.job === null) return;
     const { slot, generation, isOpen } = this.job;
     this.read = 0;
     if (!isOpen) return;
@@ -163,7 +171,11 @@ class Stream {
     }
     if (this.readers.size === 0) return;
     if (this.isOver) while (this.readers.size > 0) this.dismiss(this.readers.shift());
-    else this.acknowledge();
+  }
+
+  /** Behind a put(), once whoever told of the result has read what C answered it: the mailbox is C's next answer's. */
+  acknowledgeSome() {
+    if (this.read >= this.batch || this.readers.size > 0) this.acknowledge();
   }
 
   /** Behind the last result: the failure, once, then the end. */
@@ -192,7 +204,8 @@ class Stream {
   put(index, value) {
     if (this.isOver) return;
     this.buffer.add(index, value);
-    if (this.readers.size > 0) this.deliver();
+    if (this.readers.size === 0) return;
+    this.deliver();
   }
 
   leaveOut(index) {
@@ -204,12 +217,16 @@ function beginJob(job, source) {
   job.begin(source);
 }
 
+// A reader may let go in the middle, without a word: then nobody reads any more.
+const dropped = new FinalizationRegistry((stream) => stream.leave());
+
 // What the reader holds.
 class Results {
   #stream;
 
   constructor(stream) {
     this.#stream = stream;
+    dropped.register(this, stream);
   }
 
   static #of(results) {
@@ -263,7 +280,8 @@ function mapStream(items, limit, mapper, given) {
     const asked = { call, isOrdered: true, highWaterMark: undefined };
     if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
     const lanes = call.semaphore === null ? call.limit : call.semaphore.size;
-    call.window = lanes + (asked.highWaterMark ?? (lanes === Infinity ? HIGH_WATER_MARK : lanes));
+    // Where nothing limits the lanes, the mark alone does, if there is one.
+    call.window = lanes === Infinity ? (asked.highWaterMark ?? Infinity) : lanes + (asked.highWaterMark ?? lanes);
     source.prepare?.(); // promises among the items are ours from now on
     return new Results(new Stream(call, source, asked.isOrdered ? new InOrder() : new AsTheyCome(justValue)));
   } catch (error) {
@@ -294,10 +312,13 @@ const outcomeWithIndex = (index, outcome) => ({ index, ...outcome });
 
 function asCompleted(promises, given) {
   try {
-    const items = [...options.iterable('promises', promises)];
-    markElementsHandled(items);
     const call = new options.Call(itself, Infinity);
     if (given !== undefined) options.readEach(call, given, 'options', COMPLETED_KEYS, readCompletedField);
+    const items = [];
+    for (const element of options.iterable('promises', promises)) {
+      markHandled(element); // the iterable may throw behind it
+      items.push(element);
+    }
     const source = { items, isAsync: false, total: items.length, open: undefined, prepare: undefined };
     const stream = new Stream(call, source, new AsTheyCome(call.collects ? outcomeWithIndex : withIndex));
     stream.start(); // no user code: the order is that of settling, whenever it is read

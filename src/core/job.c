@@ -345,7 +345,8 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
-  int has_no_room = job->lane_count > 0 && sluice__window_room(job) == 0; /* those who wait for it are enough */
+  /* One that waits for room is enough. */
+  int has_no_room = sluice__window_room(job) == 0 && !sluice__list_empty(&job->room);
   int is_useless = is_full || has_no_room || is_taking(job) || !has_next_item(job);
   if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
     sluice__permit_claim(job);

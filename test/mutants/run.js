@@ -4,7 +4,7 @@
 //
 // Breaks one line of the package at a time (mutants.js) and expects a test to fail: a mutant that survives is a promise
 // that nobody checks. It works in copies of the tree, two at the same time: one for what is broken in C, one for what is
-// broken in JavaScript. The tests that mutants name must pass before anything is broken; they run at once for all.
+// broken in JavaScript. The tests that mutants name must pass before anything is broken.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -21,7 +21,8 @@ const root = path.join(__dirname, '..', '..');
 const FILES = ['.mocharc.js', 'binding.gyp', 'package.json', 'lib', 'src', 'test'];
 const SKIPPED = ['bench', 'types', path.join('lifecycle', 'sanitize.sh')].map((file) => path.join(root, 'test', file));
 const TIME_LIMIT = 60_000; // a mutant may hang; then it is found
-const TIME_LIMIT_OF_ALL = 600_000; // of the tests of all mutants together
+const COMPILATION = 180_000; // of everything, where it has not been compiled
+const TEST_LIMIT = '5000'; // of a test that says nothing else; the same before and after
 const MOCHA = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
 
 const isC = ({ file }) => file.endsWith('.c') || file.endsWith('.h');
@@ -48,7 +49,7 @@ async function run(copy, command, args, limit = TIME_LIMIT) {
 }
 
 const runCore = (copy, names, limit) => run(copy, 'sh', ['test/core/run.sh', ...names], limit);
-const runMocha = (copy, args, limit) => run(copy, process.execPath, [MOCHA, ...args], limit);
+const runMocha = (copy, args) => run(copy, process.execPath, [MOCHA, '--timeout', TEST_LIMIT, ...args]);
 
 const killerOf = ({ killer: { core, file, title } }) =>
   core === undefined ? `${file}: ${title ?? 'all'}` : core.join(' ');
@@ -58,7 +59,7 @@ const killerOf = ({ killer: { core, file, title } }) =>
 async function checkCore(copy, chosen) {
   const names = [...new Set(chosen.flatMap(({ killer }) => killer.core))];
   if (names.length === 0) return [];
-  const { isGreen, output } = await runCore(copy, names, TIME_LIMIT_OF_ALL);
+  const { isGreen, output } = await runCore(copy, names, COMPILATION);
   if (isGreen && output.includes(`${names.length} passed, 0 failed`)) return [];
   return [[chosen[0], `the tests do not pass without it, or are not all there:\n${output}`]];
 }
@@ -66,30 +67,27 @@ async function checkCore(copy, chosen) {
 const escaped = (words) => words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
 async function checkMocha(copy, chosen) {
-  const whole = chosen.filter(({ killer }) => killer.title === undefined);
-  const partly = chosen.filter(({ killer }) => killer.title !== undefined);
-  const grep = ['--grep', [...new Set(partly.map(({ killer }) => escaped(killer.title)))].join('|')];
-  return [...(await checkFiles(copy, whole, [])), ...(await checkFiles(copy, partly, grep))];
-}
-
-async function checkFiles(copy, chosen, args) {
-  const files = [...new Set(chosen.map(({ killer }) => killer.file))];
-  if (files.length === 0) return [];
-  const report = path.join(copy, 'report.json');
-  const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`];
-  const { output } = await runMocha(copy, [...reporter, ...args, ...files], TIME_LIMIT_OF_ALL);
-  if (!fs.existsSync(report)) return [[chosen[0], `the tests do not run without it:\n${output}`]];
-  const { passes, failures } = JSON.parse(fs.readFileSync(report, 'utf8'));
-  fs.rmSync(report);
   const problems = [];
-  for (const mutant of chosen) {
-    const { file, title = '' } = mutant.killer;
-    const isKiller = (test) => test.file === path.join(copy, file) && test.fullTitle.includes(title);
-    const failed = failures.find(isKiller);
-    if (failed !== undefined) problems.push([mutant, `its test fails without it: ${failed.err.stack}`]);
-    else if (!passes.some(isKiller)) problems.push([mutant, `there is no such test: ${killerOf(mutant)}`]);
+  const isWhole = ({ killer }) => killer.title === undefined;
+  for (const file of new Set(chosen.map(({ killer }) => killer.file))) {
+    const here = chosen.filter(({ killer }) => killer.file === file);
+    const titles = [...new Set(here.map(({ killer }) => escaped(killer.title ?? '')))];
+    problems.push(...(await checkFile(copy, file, here, here.some(isWhole) ? [] : ['--grep', titles.join('|')])));
   }
   return problems;
+}
+
+async function checkFile(copy, file, chosen, args) {
+  const report = path.join(copy, 'report.json');
+  const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`];
+  const { output } = await runMocha(copy, [...reporter, ...args, file]);
+  const all = (problem) => chosen.map((mutant) => [mutant, problem]);
+  if (!fs.existsSync(report)) return all(`its tests do not run without it:\n${output}`);
+  const { passes, failures } = JSON.parse(fs.readFileSync(report, 'utf8'));
+  fs.rmSync(report);
+  if (failures.length > 0) return all(`a test fails without it: ${failures[0].err.stack}`);
+  const lacks = ({ killer: { title = '' } }) => !passes.some(({ fullTitle }) => fullTitle.includes(title));
+  return chosen.filter(lacks).map((mutant) => [mutant, `there is no such test: ${killerOf(mutant)}`]);
 }
 
 // One after the other, in their copy.
