@@ -345,8 +345,11 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
-  /* One that waits for room is enough. */
-  int has_no_room = sluice__window_room(job) == 0 && !sluice__list_empty(&job->room);
+  /* One that waits for room is enough. Of those that run some will; but where one pulls at a time the others rest then.
+   */
+  int is_one_by_one = job->pulls || job->semaphore != NULL;
+  int has_waiting = !sluice__list_empty(&job->room) || (job->lane_count > 0 && !is_one_by_one);
+  int has_no_room = sluice__window_room(job) == 0 && has_waiting;
   int is_useless = is_full || has_no_room || is_taking(job) || !has_next_item(job);
   if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
     sluice__permit_claim(job);

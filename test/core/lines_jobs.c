@@ -356,7 +356,9 @@ void lines_join(struct lines *lines, int number) {
   if (job->limiter >= 0) world_observe(&lines->world, lines->world.now);
   enum sluice_action action = world_join(&lines->world, job->handle);
   int is_full = job->lanes.count >= (int)job->policy.limit;
-  int has_no_room = job->lanes.count > 0 && room_of(job) == 0;
+  int is_one_by_one = pulls(job) || job->semaphore >= 0;
+  int has_waiting = job->room.count > 0 || (job->lanes.count > 0 && !is_one_by_one);
+  int has_no_room = room_of(job) == 0 && has_waiting;
   int is_useless = is_full || has_no_room || job->is_pulling || job->claimant >= 0 || !has_next_item(job);
   if (!is_useless && job->semaphore >= 0 && job->lanes.count > 0 && !is_permit_free(lines, job)) {
     claim_permit(lines, job);

@@ -115,7 +115,8 @@ void test_window_reading_without_one_does_no_harm(void) {
   world_fini(&world);
 }
 
-/* Join: with no lane at all one may wait for room; with some, they are enough. */
+/* Join, where one lane pulls at a time: one may wait for room, and is enough. (Else one that has rested would stay away
+ * although there is room, for as long as the others are busy.) */
 void test_window_a_first_lane_may_wait_for_room(void) {
   struct world world;
   world_init(&world);
@@ -124,19 +125,22 @@ void test_window_a_first_lane_may_wait_for_room(void) {
   struct sluice_handle job = world_open(&world, &policy);
   struct sluice_handle first = world_pull(&world, job);
   struct sluice_handle second = world_pull(&world, job);
+  EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_PARK);
+  struct sluice_handle third = world.decision.lane;
   EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_REST);
-  expect_wait(&world, first);
-  EXPECT_EQ(world_step(&world, second, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST); /* one waits for all */
+  EXPECT_EQ(world_step(&world, first, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST); /* one waits for all */
+  EXPECT_EQ(world_step(&world, second, SLUICE_OUTCOME_FULFILLED), SLUICE_ACTION_REST);
   EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_REST);
   world_read(&world, job, 2);
-  EXPECT_HANDED(&world, SLUICE_EVENT_RESUMED, first);
+  EXPECT_HANDED(&world, SLUICE_EVENT_RESUMED, third);
   EXPECT_EQ(world.decision.action, SLUICE_ACTION_PULL);
   EXPECT_EQ(world.decision.item, 2);
   EXPECT_NOTHING_HANDED(&world);
-  world_step(&world, first, SLUICE_OUTCOME_PULLED);
+  world_step(&world, third, SLUICE_OUTCOME_PULLED);
   EXPECT_START(&world, 2, 1);
   world_pull(&world, job);
   EXPECT_START(&world, 3, 1);
+  EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_PARK);
   EXPECT_EQ(world_join(&world, job), SLUICE_ACTION_REST);
   world_fini(&world);
 }

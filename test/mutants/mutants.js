@@ -331,14 +331,14 @@ module.exports = [
     file: 'lib/semaphore.js',
     from: 'permits.line.size < permits.maxWaiting',
     to: 'permits.line.size <= permits.maxWaiting',
-    killer: { file: 'test/api/semaphore.test.js', title: 'counts who waits now: who has left makes room' },
+    killer: { file: 'test/api/semaphore.test.js', title: 'has maxWaiting, and says what it is in its errors' },
   },
   {
     name: 'the permits that are out are forgotten with the last special wait',
     file: 'lib/permits.js',
     from: '    this.inUse = doubles[IN_USE];\n',
     to: '',
-    killer: { file: 'test/api/semaphore.test.js', title: 'keeps its order from JavaScript to C and back' },
+    killer: { file: 'test/api/semaphore.test.js', title: 'takes nothing while others wait' },
   },
   {
     name: 'who leaves the line by a signal hands nothing over',
@@ -370,6 +370,20 @@ module.exports = [
     from: '  wish.flags = options.unrefFlag(key, value, owner);\n',
     to: '',
     killer: { file: 'test/lifecycle/loads.test.js', title: 'on the main thread twenty realms' },
+  },
+  {
+    name: 'any number may wait for tokens',
+    file: 'lib/limiter.js',
+    from: 'mine.ask(wish.weight, wish.timeout, mine.maxWaiting, wish.flags)',
+    to: 'mine.ask(wish.weight, wish.timeout, Infinity, wish.flags)',
+    killer: { file: 'test/api/rate-limiter.test.js', title: 'who would be one too many is turned away at once' },
+  },
+  {
+    name: 'a limiter that was closed lets others wait',
+    file: 'lib/limiter.js',
+    from: '    mine.isClosed = true;\n',
+    to: '',
+    killer: { file: 'test/api/rate-limiter.test.js', title: 'turns away who waits and who comes later' },
   },
   {
     name: 'closing an empty queue leaves those who wait for an item',
