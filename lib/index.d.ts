@@ -344,7 +344,8 @@ export interface MapOptions extends CommonOptions, TotalTimeoutOption, ProgressO
  * @param items - an array, an iterable or an async iterable
  * @param limit - an integer >= 1, `Infinity`, or a {@link Semaphore}, whose permits all share who use it. Each item takes
  *   one of them and holds it through its retries and their waits. Between items it goes back where others wait for it;
- *   calls that share a semaphore take turns.
+ *   calls that share a semaphore take turns. An attempt that has timed out counts no more, as with a number, though it may
+ *   still run: where the permits stand for things (connections), pass `signal` on, or set `maxAbandoned: 0`.
  * @param mapper - called with the item, its index from 0 and the attempt's {@link Context}; may return a plain value.
  *   The first `limit` calls are made at once, as far as `rate` and a semaphore let them. {@link skip} as its value leaves the item out,
  *   {@link stop} ends the map early; a {@link PermanentError} that it throws is not retried.
@@ -677,8 +678,9 @@ export interface MapStreamOptions extends Omit<MapOptions, 'discard'> {
   /**
    * How many finished results may wait for the reader before no further item is started: an integer >= 1, or `Infinity`.
    * There are never more than `limit + highWaterMark` items between the source and the reader (the permits of a semaphore
-   * are its limit).
-   * @defaultValue `limit`, 16 where that is `Infinity`
+   * are its limit). Where the limit is `Infinity` there are no more than `highWaterMark`, if it is given, and no bound
+   * without it.
+   * @defaultValue `limit`
    */
   highWaterMark?: number | undefined;
 }
@@ -754,7 +756,8 @@ export type SettledElement<T> = PromiseSettledResult<T> & { readonly index: numb
  * Yields what promises come to in the order in which they settle: the first answer first.
  *
  * All of them are taken, and marked as handled, at the call: none is ever reported as unhandled, also if the loop is left
- * early.
+ * early. Each is listened to until it settles: what never does keeps a little memory per call (`race`, `any` and `all`
+ * keep none).
  *
  * @param iterable - values, promises and thenables
  * @returns an async iterator of `{ index, value }`; with `settle: true` of `{ index, status: 'fulfilled', value }` and
@@ -821,7 +824,11 @@ export interface ConsumeOptions<T = unknown> extends Omit<MapOptions, 'discard' 
  *   - the error of the first item that failed for good, where there is no `onError`; else what that throws
  *   - a {@link TimeoutError} as such an error (`scope: 'attempt'` or `'item'`), or when `totalTimeout` is over
  *     (`scope: 'total'`)
- *   - `signal.reason`; what the source's iterator threw; what a callback of the options threw
+ *   - `signal.reason`; what the source's iterator threw, once the items read before it have been worked on; what a callback
+ *     of the options threw; a {@link SluiceError} (`ERR_SLUICE_CLOSED`) where the semaphore or the rate limiter is closed
+ *
+ *   Items that had been read ahead then (`maxQueue`) are dropped: read a {@link Queue} whose items must not be lost with
+ *   `maxQueue: 0`.
  *
  * @example
  * ```js
@@ -856,8 +863,8 @@ export interface WaitOptions {
 /** Options of {@link Semaphore} and {@link Mutex}. */
 export interface SemaphoreOptions {
   /**
-   * How many may wait: an integer >= 0, or `Infinity`. Who would be one more is turned away at once, with a
-   * {@link SluiceError} (`ERR_SLUICE_FULL`).
+   * How many `acquire()` and `use()` may wait: an integer >= 0, or `Infinity`. Who would be one more is turned away at once,
+   * with a {@link SluiceError} (`ERR_SLUICE_FULL`). Calls like {@link mapWithLimit} that share it are not counted.
    * @defaultValue Infinity
    */
   maxWaiting?: number | undefined;
@@ -1090,7 +1097,10 @@ export class RateLimiter {
    * @throws the `TypeError` or `RangeError` of an invalid argument
    */
   constructor(rate: number | RateLimiterOptions);
-  /** How many tokens, whole ones, can be had now; 0 while anybody waits. */
+  /**
+   * How many tokens, whole ones, can be had now; 0 while anybody waits. (What was taken in this turn of the loop counts as
+   * taken just now, so this may be a little less than in the next turn.)
+   */
   get available(): number;
   /** How many wait. */
   get waiting(): number;
@@ -1202,7 +1212,8 @@ export class Queue<T> {
    */
   tryPut(item: T): boolean;
   /**
-   * Takes the first item, as soon as there is one.
+   * Takes the first item, as soon as there is one. (An item that is a promise is awaited, as by any `async` function;
+   * `tryGet()` and loops hand it out as it is.)
    *
    * @throws (as a rejection) a {@link SluiceError} (`ERR_SLUICE_CLOSED`) when the queue is closed and empty, now or during
    *   the wait; a {@link TimeoutError} (`scope: 'wait'`); `signal.reason`. No item is lost then.
@@ -1245,7 +1256,8 @@ export class Queue<T> {
 export interface TaskGroupOptions extends Pick<CommonOptions, 'label'> {
   /**
    * How many tasks run at once: an integer >= 1, `Infinity`, or a {@link Semaphore}, of which each takes one permit. The
-   * others wait in the order in which they came.
+   * others wait in the order in which they came (and count for the semaphore's `maxWaiting`: one too many fails the
+   * group). A task that awaits another of the same group holds its place meanwhile: with a limit of 1 for ever.
    * @defaultValue Infinity
    */
   limit?: number | Semaphore | undefined;

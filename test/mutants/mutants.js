@@ -365,13 +365,6 @@ module.exports = [
     killer: { file: 'test/api/stream.test.js', title: 'closing the semaphore it runs on ends it' },
   },
   {
-    name: 'who waits for tokens with unref is waited for',
-    file: 'lib/limiter.js',
-    from: '  wish.flags = options.unrefFlag(key, value, owner);\n',
-    to: '',
-    killer: { file: 'test/lifecycle/loads.test.js', title: 'on the main thread twenty realms' },
-  },
-  {
     name: 'any number may wait for tokens',
     file: 'lib/limiter.js',
     from: 'mine.ask(wish.weight, wish.timeout, mine.maxWaiting, wish.flags)',

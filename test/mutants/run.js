@@ -39,12 +39,26 @@ function copyTree(copy) {
   fs.symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'));
 }
 
-/** Runs a command in the copy; it is killed when its time is over. */
+// Who runs, each at the head of a process group: a test that hangs may have started others that do.
+const running = new Set();
+
+function killAll(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // Nobody is left of it.
+  }
+}
+
+/** Runs a command in the copy; it and what it has started are killed when its time is over. */
 async function run(copy, command, args, limit = TIME_LIMIT) {
-  const child = spawn(command, args, { cwd: copy, stdio: ['ignore', 'pipe', 'pipe'] });
-  const timer = setTimeout(() => child.kill('SIGKILL'), limit);
+  const child = spawn(command, args, { cwd: copy, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  running.add(child);
+  const timer = setTimeout(killAll, limit, child);
   const [[code], stdout, stderr] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
   clearTimeout(timer);
+  running.delete(child);
+  killAll(child);
   return { isGreen: code === 0, output: stdout + stderr };
 }
 
@@ -58,10 +72,10 @@ const killerOf = ({ killer: { core, file, title } }) =>
 
 async function checkCore(copy, chosen) {
   const names = [...new Set(chosen.flatMap(({ killer }) => killer.core))];
-  if (names.length === 0) return [];
   const { isGreen, output } = await runCore(copy, names, COMPILATION);
   if (isGreen && output.includes(`${names.length} passed, 0 failed`)) return [];
-  return [[chosen[0], `the tests do not pass without it, or are not all there:\n${output}`]];
+  const problem = (i) => `a test fails without it, or is not there${i === 0 ? `:\n${output}` : ''}`;
+  return chosen.map((mutant, i) => [mutant, problem(i)]);
 }
 
 const escaped = (words) => words.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -120,6 +134,7 @@ async function survives(copy, mutant) {
 }
 
 async function checkAll(copy, chosen, checkBefore) {
+  if (chosen.length === 0) return 0;
   copyTree(copy);
   const problems = new Map(await checkBefore(copy, chosen));
   for (const mutant of chosen) {
@@ -135,21 +150,18 @@ async function main(names) {
   if (chosen.length === 0)
     throw new Error(`there is no such mutant; there are:\n${mutants.map((m) => m.name).join('\n')}`);
   const copies = fs.mkdtempSync(path.join(os.tmpdir(), 'sluice-mutants-'));
-  let survivors = 0;
-  try {
-    const inCore = chosen.filter(isC);
-    const inLib = chosen.filter((mutant) => !isC(mutant));
-    const runs = [
-      checkAll(path.join(copies, 'core'), inCore, checkCore),
-      checkAll(path.join(copies, 'lib'), inLib, checkMocha),
-    ];
-    for (const run of await Promise.allSettled(runs)) {
-      if (run.status === 'rejected') throw run.reason;
-      survivors += run.value;
-    }
-  } finally {
+  process.on('exit', () => {
+    for (const child of running) killAll(child);
     fs.rmSync(copies, { recursive: true, force: true });
-  }
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+  const inCore = chosen.filter(isC);
+  const inLib = chosen.filter((mutant) => !isC(mutant));
+  const [inC, inJavaScript] = await Promise.all([
+    checkAll(path.join(copies, 'core'), inCore, checkCore),
+    checkAll(path.join(copies, 'lib'), inLib, checkMocha),
+  ]);
+  const survivors = inC + inJavaScript;
   console.log(`${chosen.length - survivors} killed, ${survivors} not`);
   process.exitCode = survivors === 0 ? 0 : 1;
 }
