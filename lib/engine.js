@@ -153,8 +153,8 @@ function currentEngine() {
 }
 
 function rehearse(...args) {
-  engineNumber++;
   forTests.rehearse(...args);
+  engineNumber++;
 }
 
 // For tests: usage(), rehearse() and recorded(); and drain(), which the driver calls by itself, on virtual time.

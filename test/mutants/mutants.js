@@ -416,8 +416,8 @@ module.exports = [
   {
     name: 'a stream that was left goes on',
     file: 'lib/stream.js',
-    from: '    if (job !== null) job.abort(',
-    to: '    if (job === this) job.abort(',
+    from: '    if (job !== null) job.onAbort(',
+    to: '    if (job === this) job.onAbort(',
     killer: { file: 'test/api/stream.test.js', title: 'break, and a throw in the body, leave' },
   },
   {

@@ -63,7 +63,7 @@ async function run(copy, command, args, limit = TIME_LIMIT) {
 }
 
 const runCore = (copy, names, limit) => run(copy, 'sh', ['test/core/run.sh', ...names], limit);
-const runMocha = (copy, args) => run(copy, process.execPath, [MOCHA, '--timeout', TEST_LIMIT, ...args]);
+const runMocha = (copy, args) => run(copy, process.execPath, [MOCHA, '--exit', '--timeout', TEST_LIMIT, ...args]);
 
 const killerOf = ({ killer: { core, file, title } }) =>
   core === undefined ? `${file}: ${title ?? 'all'}` : core.join(' ');
@@ -138,9 +138,13 @@ async function checkAll(copy, chosen, checkBefore) {
   copyTree(copy);
   const problems = new Map(await checkBefore(copy, chosen));
   for (const mutant of chosen) {
+    const began = performance.now();
     const problem = problems.get(mutant) ?? (await survives(copy, mutant));
     if (problem !== undefined) problems.set(mutant, problem);
-    console.log(`${problem === undefined ? 'killed  ' : 'PROBLEM '} ${mutant.name}${problem ? `: ${problem}` : ''}`);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1).padStart(5);
+    console.log(
+      `${problem === undefined ? 'killed ' : 'PROBLEM'} ${seconds} s  ${mutant.name}${problem ? `: ${problem}` : ''}`,
+    );
   }
   return problems.size;
 }

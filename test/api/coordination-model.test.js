@@ -1,0 +1,38 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const fc = require('fast-check');
+
+const { finish, limiters, semaphores } = require('../support/coordination-model');
+const { assertNothingLeft } = require('../support/endings');
+const { VirtualClock } = require('../support/virtual-clock');
+
+const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 5);
+const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+
+describe(`against a model with plain arrays, on a virtual clock (seed ${SEED}; SLUICE_SEED repeats it)`, function () {
+  this.timeout(120_000);
+  let clock;
+  before(() => {
+    clock = new VirtualClock();
+  });
+  after(() => clock.restore());
+
+  async function holds({ given, commands, setup }, numRuns) {
+    const property = fc.asyncProperty(given, commands, async (drawn, program) => {
+      clock.reset();
+      let both;
+      await fc.asyncModelRun(() => (both = setup(clock, drawn)), program);
+      await finish(both.model, both.real);
+      assertNothingLeft();
+    });
+    await fc.assert(property, { numRuns, seed: SEED });
+    assert.ok(numRuns > 0);
+  }
+
+  it('Semaphore: who is let in, in which order, and with what; how it stands after each step', () =>
+    holds(semaphores, RUNS));
+
+  it('RateLimiter: who is let through, in which order, and when; how it stands after each step', () =>
+    holds(limiters, RUNS));
+});
