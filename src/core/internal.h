@@ -375,7 +375,7 @@ struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine,
 /* semaphore.c */
 
 /* Takes a permit for this lane: the job's spare one, or one that is free while nobody waits: 1; or 0. */
-int sluice__permit_take(struct sluice__job *job, struct sluice__lane *lane);
+int sluice__permit_take(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
 /* Whether it would. */
 int sluice__permit_is_free(const struct sluice__job *job);
 /* The job joins the line, if it is not in it, for one more lane than it has. */
@@ -463,6 +463,10 @@ void sluice__job_fail(struct sluice_engine *engine, struct sluice__job *job, str
 /* Whether the clock has to be read before its decisions: 1 or 0. */
 static inline uint32_t sluice__job_is_rated(const struct sluice__job *job) {
   return job->limiter != &job->own_limiter || job->limiter->bucket.max != 0;
+}
+
+static inline int sluice__job_has_next_item(const struct sluice__job *job) {
+  return job->next_item < job->policy.items && !job->is_exhausted && !job->is_draining;
 }
 
 /* Whether lanes have run so long in this turn that the loop must turn before another start. */

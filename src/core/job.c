@@ -127,7 +127,7 @@ static void yield(struct sluice_engine *engine, struct sluice__lane *lane, struc
 /* The lane's next attempt starts, unless it has to wait for that. */
 static void start(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                   struct sluice_decision *decision) {
-  if (job->semaphore != NULL && !lane->has_permit && !sluice__permit_take(job, lane)) {
+  if (job->semaphore != NULL && !lane->has_permit && !sluice__permit_take(engine, job, lane)) {
     sluice__permit_wait(job, lane);
     park(lane, decision);
   } else if (!job->has_gate || sluice__gate_pass(engine, job)) {
@@ -145,10 +145,6 @@ static void rest(struct sluice_engine *engine, struct sluice__job *job, struct s
   else decision->action = SLUICE_ACTION_REST;
 }
 
-static int has_next_item(const struct sluice__job *job) {
-  return job->next_item < job->policy.items && !job->is_exhausted && !job->is_draining;
-}
-
 static void start_next_item(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                             struct sluice_decision *decision) {
   lane->item = job->next_item++;
@@ -162,7 +158,7 @@ static void start_next_item(struct sluice_engine *engine, struct sluice__job *jo
 /* A lane that has a permit, or can have one now, starts the next item; one that would have to wait pulls it before. */
 static void take_next_item(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                            struct sluice_decision *decision) {
-  int must_wait = job->semaphore != NULL && !job->pulls && !lane->has_permit && !sluice__permit_take(job, lane);
+  int must_wait = job->semaphore != NULL && !job->pulls && !lane->has_permit && !sluice__permit_take(engine, job, lane);
   if (must_wait && job->lane_count > 1) {
     job->is_pulling = 0;
     sluice__permit_claim(job); /* for another lane, or for this one again */
@@ -200,7 +196,7 @@ static void wait_for_room(struct sluice_engine *engine, struct sluice__job *job,
 /* A lane is free: it takes the next item in the same turn, unless the loop is owed one. */
 static void advance(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                     struct sluice_decision *decision) {
-  if (!has_next_item(job) || is_taking(job)) {
+  if (!sluice__job_has_next_item(job) || is_taking(job)) {
     rest(engine, job, lane, decision);
     return;
   }
@@ -330,7 +326,7 @@ int sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, 
   lane->deadline.flags = (uint8_t)(job->policy.flags & SLUICE_FLAG_UNREF);
   sluice__grant_sync(engine, job);
   if (lane->attempt != 0) start(engine, job, lane, decision);
-  else if (!has_next_item(job)) rest(engine, job, lane, decision);
+  else if (!sluice__job_has_next_item(job)) rest(engine, job, lane, decision);
   else if (sluice__window_room(job) > 0) take_next_item(engine, job, lane, decision);
   else wait_for_room(engine, job, lane, decision); /* another was faster */
   return decision->action != SLUICE_ACTION_PARK;
@@ -350,7 +346,7 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   int is_one_by_one = job->pulls || job->semaphore != NULL;
   int has_waiting = !sluice__list_empty(&job->room) || (job->lane_count > 0 && !is_one_by_one);
   int has_no_room = sluice__window_room(job) == 0 && has_waiting;
-  int is_useless = is_full || has_no_room || is_taking(job) || !has_next_item(job);
+  int is_useless = is_full || has_no_room || is_taking(job) || !sluice__job_has_next_item(job);
   if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
     sluice__permit_claim(job);
     is_useless = 1;

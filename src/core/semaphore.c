@@ -71,22 +71,24 @@ int sluice__permit_is_free(const struct sluice__job *job) {
   return job->has_spare || (sluice__list_empty(&semaphore->claims) && free_permits(semaphore) > 0);
 }
 
-int sluice__permit_take(struct sluice__job *job, struct sluice__lane *lane) {
-  if (!sluice__permit_is_free(job)) return 0;
-  if (job->has_spare) {
-    job->has_spare = 0; /* the invitation is void */
-  } else {
-    job->semaphore->in_use++;
-    job->semaphore->lent++;
-  }
-  lane->has_permit = 1;
-  return 1;
-}
-
 void sluice__permit_claim(struct sluice__job *job) {
   if (!sluice__list_empty(&job->permit_claim.link)) return;
   job->semaphore->waiting_jobs++;
   sluice__list_append(&job->semaphore->claims, &job->permit_claim.link);
+}
+
+int sluice__permit_take(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
+  if (!sluice__permit_is_free(job)) return 0;
+  lane->has_permit = 1;
+  if (!job->has_spare) {
+    job->semaphore->in_use++;
+    job->semaphore->lent++;
+    return 1;
+  }
+  job->has_spare = 0; /* the invitation is void: nobody joins for it, and so nobody would claim another */
+  if (sluice__job_has_next_item(job) && job->lane_count < job->policy.limit) sluice__permit_claim(job);
+  serve(engine, job->semaphore);
+  return 1;
 }
 
 void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane) {

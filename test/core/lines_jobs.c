@@ -113,9 +113,13 @@ static int is_permit_free(struct lines *lines, const struct line_job *job) {
 static int take_permit(struct lines *lines, struct line_lane *lane) {
   struct line_job *job = job_of(lines, lane);
   if (!is_permit_free(lines, job)) return 0;
-  if (!job->has_spare) semaphore_of(lines, job)->in_use++;
+  int had_spare = job->has_spare;
+  if (!had_spare) semaphore_of(lines, job)->in_use++;
   job->has_spare = 0;
   lane->has_permit = 1;
+  if (!had_spare) return 1;
+  if (has_next_item(job) && (uint32_t)job->lanes.count < job->policy.limit) claim_permit(lines, job); /* for another */
+  lines__serve(lines, semaphore_of(lines, job));
   return 1;
 }
 

@@ -390,7 +390,8 @@ const letsGo = {
   'a stream that nobody has begun to read': {
     run: () => {
       mapStream([1, 2], 1, never, { timeout: HOUR, totalTimeout: HOUR });
-      asCompleted([never()], { totalTimeout: HOUR });
+      asCompleted([never()]);
+      asCompleted([never()], { totalTimeout: HOUR, unref: true }); // its time runs from the call on
     },
   },
   'a stream whose results nobody reads any further': {

@@ -358,6 +358,13 @@ module.exports = [
     },
   },
   {
+    name: 'a call is not told that there is a permit for one more lane',
+    file: 'lib/engine.js',
+    from: '      jobs[ints[JOB]].onRoom();\n',
+    to: '',
+    killer: { file: 'test/api/shared.test.js', title: 'and use them all' },
+  },
+  {
     name: 'calls go on under a semaphore that was closed',
     file: 'lib/semaphore.js',
     from: '    for (const job of permits.jobs ?? []) job.onAbort(permits.closed());\n',
