@@ -733,7 +733,7 @@ export function mapStream<T, R>(
 ): ResultStream<Kept<R>>;
 
 /** Options of {@link asCompleted}. */
-export interface AsCompletedOptions extends Pick<CommonOptions, 'signal' | 'label'>, TotalTimeoutOption {
+export interface AsCompletedOptions extends Pick<CommonOptions, 'signal' | 'label' | 'unref'>, TotalTimeoutOption {
   /**
    * `true` yields rejections too, as {@link SettledElement}s, instead of throwing the first one.
    * @defaultValue false
@@ -756,7 +756,7 @@ export type SettledElement<T> = PromiseSettledResult<T> & { readonly index: numb
  * Yields what promises come to in the order in which they settle: the first answer first.
  *
  * All of them are taken, and marked as handled, at the call: none is ever reported as unhandled, also if the loop is left
- * early. Each is listened to until it settles: what never does keeps a little memory per call (`race`, `any` and `all`
+ * early. `totalTimeout` runs from the call, not from the first `next()`. Each is listened to until it settles: what never does keeps a little memory per call (`race`, `any` and `all`
  * keep none).
  *
  * @param iterable - values, promises and thenables

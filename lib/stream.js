@@ -17,7 +17,7 @@ const { READ } = operations;
 
 const KEYS = new Set([...MAP_KEYS, 'ordered', 'highWaterMark']);
 KEYS.delete('discard');
-const COMPLETED_KEYS = new Set(['settle', 'signal', 'totalTimeout', 'label']);
+const COMPLETED_KEYS = new Set(['settle', ...options.COMMON_KEYS]);
 
 const NOTHING = Symbol('no result yet');
 const LEFT_OUT = Symbol('left out');

@@ -362,7 +362,7 @@ module.exports = [
     file: 'lib/engine.js',
     from: '      jobs[ints[JOB]].onRoom();\n',
     to: '',
-    killer: { file: 'test/api/shared.test.js', title: 'and use them all' },
+    killer: { file: 'test/api/shared.test.js', title: 'resize() while calls run' },
   },
   {
     name: 'calls go on under a semaphore that was closed',
