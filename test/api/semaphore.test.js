@@ -779,6 +779,7 @@ describe('Semaphore', () => {
     it('whatever one by shape does while it is listened to, the line stays whole', async () => {
       const acts = {
         'aborts itself': ({ signal }) => signal.abort('by itself'),
+        'is aborted without a word': ({ signal }) => Object.assign(signal, { aborted: true, reason: 'silently' }),
         throws: () => {
           throw new Error('no listeners');
         },
@@ -800,11 +801,15 @@ describe('Semaphore', () => {
           });
           const waits = [{ signal, timeout: 9 }, undefined, { timeout: 9 }].map((wish) => semaphore.acquire(1, wish));
           const ended = Promise.allSettled(waits.map((wait) => wait.then((permit) => permit.release())));
+          if (name === 'is aborted without a word' && when === 'onJoin')
+            assert.equal(await rejection(waits[0]), 'silently');
           await microtasks();
           held.pop()?.release();
           await clock.advance(20);
           await clock.over(ended);
           assert.ok(isDone, `${name} ${when}`);
+          // (The listener that a signal took before it threw is the signal's business.)
+          if (name !== 'throws' || when !== 'onJoin') assert.equal(listenersOf(signal), 0, `${name}, ${when}`);
           await clock.advance(20);
           assert.deepEqual([semaphore.waiting, semaphore.available], [0, semaphore.permits], `${name}, ${when}`);
           assertNothingLeft();
@@ -825,6 +830,7 @@ describe('Semaphore', () => {
       held[0].release();
       assert.equal(semaphore.available, 1);
       await assert.rejects(semaphore.acquire(), isClosed); // also where one is free
+      await assert.rejects(semaphore.use(never), isClosed);
       assert.throws(() => semaphore.tryAcquire(), isClosed);
       held[1].release();
       assert.throws(() => held[1].release(), isReleased);
