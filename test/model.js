@@ -42,7 +42,14 @@ function runModel(program, choose = ([first]) => first) {
 
   function pull() {
     const index = counts.started++;
-    runs[index] = { index, attempt: 0, itemDue: time.now + itemTimeout, isOpen: false, isCalled: false };
+    runs[index] = {
+      index,
+      attempt: 0,
+      itemDue: time.now + itemTimeout,
+      isOpen: false,
+      isCalled: false,
+      hasItem: false,
+    };
     if (isAsync) time.ready.push({ kind: 'taken', index });
     else taken({ index });
   }
@@ -99,7 +106,7 @@ function runModel(program, choose = ([first]) => first) {
     [run.isOpen, run.isCalled] = [true, false];
     result.maxRunning = Math.max(result.maxRunning, runs.filter(({ isOpen }) => isOpen).length);
     time.arm('deadline', timeout, { kind: 'timeout', index, attempt, reason: { timeout: 'attempt', index, attempt } });
-    if (items[index].element?.after === undefined) callMapper(run);
+    if (items[index].element?.after === undefined || run.hasItem) callMapper(run);
     else if (hasSettled[index]) time.ready.push({ kind: 'element', index });
   }
 
@@ -107,7 +114,7 @@ function runModel(program, choose = ([first]) => first) {
     const { index, attempt } = run;
     const { kind, after, outcome } = items[index].attempts[attempt - 1] ?? items[index].attempts.at(-1);
     const event = { kind: outcome, index, attempt, reason: `e${index}.${attempt}`, isSync: kind === 'sync' };
-    run.isCalled = true;
+    run.isCalled = run.hasItem = true; // a further attempt does not ask the promise among the items again
     result.starts.push([time.now, index, attempt]);
     if (kind === 'timer') time.arm('arrival', after, event);
     else if (kind !== 'never') time.ready.push(event);

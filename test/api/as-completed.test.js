@@ -10,11 +10,11 @@ const fc = require('fast-check');
 
 const { TimeoutError, asCompleted } = require('../..');
 const { usage } = require('../../lib/engine');
+const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, unhandledDuring } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 6);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(1 / 6);
 
 const never = () => new Promise(() => {});
 const invalid = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };

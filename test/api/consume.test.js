@@ -23,13 +23,13 @@ const {
 } = require('../..');
 const { usage } = require('../../lib/engine');
 const { agree } = require('../support/agreement');
+const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { SOURCES, program, runCall } = require('../support/program');
 const { counted } = require('../support/stream-model');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 4);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(1 / 4);
 
 const never = () => new Promise(() => {});
 const noop = () => {};

@@ -4,11 +4,11 @@ const assert = require('node:assert/strict');
 const fc = require('fast-check');
 
 const { finish, limiters, semaphores } = require('../support/coordination-model');
+const { SEED, runs } = require('../support/draws');
 const { assertNothingLeft } = require('../support/endings');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 5);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(1 / 5);
 
 describe(`against a model with plain arrays, on a virtual clock (seed ${SEED}; SLUICE_SEED repeats it)`, function () {
   this.timeout(120_000);

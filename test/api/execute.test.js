@@ -9,11 +9,11 @@ const fc = require('fast-check');
 
 const { PermanentError, TimeoutError, execute, retry } = require('../..');
 const { usage } = require('../../lib/engine');
+const { SEED, runs } = require('../support/draws');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 10);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(1 / 10);
 const ENGINE_SEED = 7;
 
 const never = () => new Promise(() => {});

@@ -6,9 +6,9 @@ const assert = require('node:assert/strict');
 
 const binding = require('../../lib/binding');
 const { parseLines, runNode } = require('../support/child');
+const { SEED } = require('../support/draws');
 const { turn } = require('../support/outcomes');
 
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
 const COUNT = 20_000;
 
 const { names } = binding;
@@ -558,7 +558,6 @@ if (process.argv[2] === 'child') {
   describe(`mailbox: forged words (seed ${SEED}; SLUICE_SEED repeats it)`, () => {
     for (const name of Object.keys(cases)) {
       it(name, async () => {
-        process.env.SLUICE_SEED = String(SEED);
         const { code, signal, stdout, stderr } = await runNode([__filename, 'child', name]);
         assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
         const [{ wrong, used, jobs, lanes }] = parseLines(stdout);
@@ -569,7 +568,6 @@ if (process.argv[2] === 'child') {
     }
 
     it('anything, with valid handles and forged grants: the process lives', async () => {
-      process.env.SLUICE_SEED = String(SEED);
       const { code, signal, stdout, stderr } = await runNode([__filename, 'child', 'anything'], { limit: 15_000 });
       assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
       assert.deepEqual(parseLines(stdout), [{ isAlive: true }]);

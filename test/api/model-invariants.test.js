@@ -4,11 +4,11 @@ const assert = require('node:assert/strict');
 const fc = require('fast-check');
 
 const { usage } = require('../../lib/engine');
+const { SEED, runs } = require('../support/draws');
 const { VirtualClock } = require('../support/virtual-clock');
 const { runWild, wildProgram } = require('../support/wild');
 
-const RUNS = Number(process.env.SLUICE_RUNS ?? 6000);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs();
 
 describe(`beyond the model, on a virtual clock (seed ${SEED}; SLUICE_SEED repeats it)`, function () {
   this.timeout(120_000);

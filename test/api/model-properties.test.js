@@ -10,12 +10,12 @@ const fc = require('fast-check');
 
 const binding = require('../../lib/engine');
 const { runModel } = require('../model');
+const { SEED, runs } = require('../support/draws');
 const { everyResult } = require('../support/orders');
 const { program, single, runExecute, runProgram, runRetry, runTimeout } = require('../support/program');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Number(process.env.SLUICE_RUNS ?? 6000); // and others in proportion to it: 10,000 in all and more
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(); // and others in proportion to it: 10,000 in all and more
 const ENGINE_SEED = 42;
 const CORE_TESTS = path.join(__dirname, '../../build-tests/core_tests');
 

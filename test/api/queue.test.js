@@ -10,12 +10,12 @@ const { Queue, SluiceError, TimeoutError } = require('../..');
 const { usage } = require('../../lib/engine');
 const { Ring } = require('../../lib/ring');
 const { parseLines, runMany } = require('../support/child');
+const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { Model, Real, commands, finish } = require('../support/queue-model');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 6);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(1 / 6);
 const MILLION = 1_000_000;
 
 const invalid = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };

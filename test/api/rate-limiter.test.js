@@ -10,13 +10,13 @@ const fc = require('fast-check');
 const { RateLimiter, SluiceError, TimeoutError } = require('../..');
 const { Bucket, nanoseconds, overfullWindow } = require('../support/bucket');
 const { parseLines, runMany } = require('../support/child');
+const { SEED, runs } = require('../support/draws');
 const { Log, assertNothingLeft } = require('../support/endings');
 const { invalidThis, invalidType, isClosed, isFull, outOfRange } = require('../support/endings');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 20);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(1 / 20);
 const listenersOf = (signal) => getEventListeners(signal, 'abort').length;
 
 describe('RateLimiter', () => {

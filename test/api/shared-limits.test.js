@@ -8,12 +8,12 @@ const fc = require('fast-check');
 
 const { Mutex, RateLimiter, Semaphore, consume, mapSettled, mapStream, mapWithLimit, skip, stop } = require('../..');
 const { overfullWindow } = require('../support/bucket');
+const { SEED, runs } = require('../support/draws');
 const { assertNothingLeft, invalidType, isClosed, microtasks } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Math.ceil(Number(process.env.SLUICE_RUNS ?? 6000) / 12);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs(1 / 12);
 const never = () => new Promise(() => {});
 
 async function collected(stream) {

@@ -9,10 +9,9 @@ const fc = require('fast-check');
 
 const { RateLimiter, Semaphore, consume, mapSettled, mapStream, mapWithLimit, stop } = require('../..');
 const { usage } = require('../../lib/engine');
+const { SEED } = require('../support/draws');
 const { rejection } = require('../support/outcomes');
 const { VirtualClock } = require('../support/virtual-clock');
-
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
 
 const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 const SOURCES = {

@@ -14,13 +14,13 @@ const { RateLimiter, Semaphore, TimeoutError, mapStream, retry, skip, stop, with
 const { usage } = require('../../lib/engine');
 const { agree } = require('../support/agreement');
 const { parseLines, runNode } = require('../support/child');
+const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { SOURCES, program: mapProgram, runCall } = require('../support/program');
 const { Model, counted, program: streamProgram, runStream } = require('../support/stream-model');
 const { VirtualClock } = require('../support/virtual-clock');
 
-const RUNS = Number(process.env.SLUICE_RUNS ?? 6000);
-const SEED = Number(process.env.SLUICE_SEED ?? Date.now() % 2 ** 31);
+const RUNS = runs();
 
 const never = () => new Promise(() => {});
 const itself = (item) => item;
