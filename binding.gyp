@@ -36,6 +36,7 @@
         'src/core/backoff.c',
         'src/core/bucket.c',
         'src/core/check.c',
+        'src/core/common.c',
         'src/core/engine.c',
         'src/core/err.c',
         'src/core/gate.c',
@@ -60,7 +61,7 @@
       'dependencies': ['sluice_core'],
       'defines': ['_GNU_SOURCE'],
       'cflags_c': ['-std=gnu11', '-O3', '<@(c_warnings)'],
-      'sources': ['src/uv/driver.c', 'src/uv/trace.c'],
+      'sources': ['src/uv/commons.c', 'src/uv/driver.c', 'src/uv/trace.c'],
     },
     {
       'target_name': 'sluice',

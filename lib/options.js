@@ -202,6 +202,12 @@ function string(name, value, owner) {
   return value;
 }
 
+/** The name by which threads share a limit. */
+function sharedName(name, value, owner) {
+  if (string(name, value, owner) === '') throw outOfRange(nameOf(name, owner), 'a name', value);
+  return value;
+}
+
 /** The flags of what does not keep the process alive. */
 function unrefFlag(name, value, owner) {
   return boolean(name, value, owner) ? enums.FLAG_UNREF : 0;
@@ -380,7 +386,7 @@ function readRateField(target, key, value, owner) {
 
 /** What a RateLimiter is made of: a rate, and `maxWaiting` beside it. */
 function rateWith(name, given, keys) {
-  const asked = { rate: NO_RATE, maxWaiting: Infinity };
+  const asked = { rate: NO_RATE, maxWaiting: Infinity, shared: undefined };
   if (typeof given === 'number') {
     asked.rate = rate(name, given);
     return asked;
@@ -393,8 +399,9 @@ function rateWith(name, given, keys) {
 }
 
 function readLimiterField(asked, key, value, owner) {
-  if (key !== 'maxWaiting') return readRateField(asked.rate, key, value, owner);
-  asked.maxWaiting = count(key, value, owner);
+  if (key === 'maxWaiting') asked.maxWaiting = count(key, value, owner);
+  else if (key === 'shared') asked.shared = sharedName(key, value, owner);
+  else return readRateField(asked.rate, key, value, owner);
   return true;
 }
 
@@ -516,6 +523,7 @@ module.exports = {
   retry,
   setLimit,
   setRate,
+  sharedName,
   string,
   unrefFlag,
   wait,

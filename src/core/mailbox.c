@@ -267,6 +267,20 @@ static int read_permits(double value, uint64_t *permits) {
   return read_count(value, SLUICE_PERMIT_MAX, SLUICE_PERMIT_MAX, permits);
 }
 
+int sluice_mailbox_read_rate(const struct sluice_mailbox *mailbox, struct sluice_rate *rate) {
+  return read_rate(mailbox, rate);
+}
+
+int sluice_mailbox_read_permits(const struct sluice_mailbox *mailbox, uint64_t *permits) {
+  return read_permits(DOUBLE(PERMITS), permits);
+}
+
+void sluice_mailbox_write_rate(struct sluice_mailbox *mailbox, const struct sluice_rate *rate) {
+  DOUBLE(RATE_MAX) = (double)rate->max;
+  DOUBLE(RATE_PER) = ns_to_ms(rate->per);
+  DOUBLE(RATE_BURST) = (double)rate->burst;
+}
+
 static int make_semaphore(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
   uint64_t permits, in_use;
   struct sluice_handle handle;
@@ -335,6 +349,7 @@ static int level(struct sluice_engine *engine, struct sluice_mailbox *mailbox, e
   DOUBLE(CAPACITY) = (double)level.capacity;
   DOUBLE(WAITERS) = (double)level.waiting;
   DOUBLE(USERS) = (double)level.jobs;
+  DOUBLE(HELD) = (double)level.held;
   return SLUICE_OK;
 }
 

@@ -77,7 +77,8 @@ extern "C" {
   X(AVAILABLE, 42)    /* out: of the two LEVELs */ \
   X(CAPACITY, 43) \
   X(WAITERS, 44) \
-  X(USERS, 45) /* jobs that are open on it */
+  X(USERS, 45) /* jobs that are open on it */ \
+  X(HELD, 46)  /* of a semaphore: the caller's permits */
 
 #define SLUICE_MAILBOX_WORD_BYTES 512
 
@@ -151,6 +152,11 @@ int sluice_mailbox_wants_clock(const struct sluice_engine *engine, const struct 
 
 /* The one that is called for every event; the same as sluice_mailbox_call(..., SLUICE_OPERATION_STEP). */
 void sluice_mailbox_step(struct sluice_engine *engine, struct sluice_mailbox *mailbox);
+
+/* What stands in RATE_*, and in PERMITS: 0 where it makes no sense. And the other way. */
+int sluice_mailbox_read_rate(const struct sluice_mailbox *mailbox, struct sluice_rate *rate);
+int sluice_mailbox_read_permits(const struct sluice_mailbox *mailbox, uint64_t *permits);
+void sluice_mailbox_write_rate(struct sluice_mailbox *mailbox, const struct sluice_rate *rate);
 
 /* Milliseconds to nanoseconds, rounded up; below 0 is 0; saturates at SLUICE_NEVER. Not for NaN. */
 uint64_t sluice_ms_to_ns(double ms);

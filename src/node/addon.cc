@@ -33,6 +33,13 @@ napi_value CallFurther(napi_env env, napi_callback_info info) {
 
 void Rehearse(const Napi::CallbackInfo& info) { static_cast<Instance*>(info.Data())->Rehearse(info); }
 
+void Share(const Napi::CallbackInfo& info) { static_cast<Instance*>(info.Data())->Share(info); }
+
+// Test only: how many names stand for a limit, in the whole process.
+Napi::Value SharedCount(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(sluice_commons_count()));
+}
+
 // Test only: what was recorded since rehearse(), as struct sluice_trace_entry.
 Napi::Value Recorded(const Napi::CallbackInfo& info) {
   size_t size = 0;
@@ -78,6 +85,8 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   if (is_first) Export(env, operations, "STEP", Step, instance);
   auto attached = Napi::Object::New(env);
   attached["operations"] = operations;
+  attached["share"] = Napi::Function::New<Share>(env, "share", instance);
+  attached["sharedCount"] = Napi::Function::New<SharedCount>(env, "sharedCount", instance);
   attached["rehearse"] = Napi::Function::New<Rehearse>(env, "rehearse", instance);
   attached["recorded"] = Napi::Function::New<Recorded>(env, "recorded", instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
@@ -158,8 +167,12 @@ Napi::Object Names(Napi::Env env) {
   SLUICE_NAME(EVENT_OVERTIME)
   SLUICE_NAME(EVENT_REFUSED)
   SLUICE_NAME(EVENT_SHUT)
+  SLUICE_NAME(COMMON_SEMAPHORE)
+  SLUICE_NAME(COMMON_MUTEX)
+  SLUICE_NAME(COMMON_LIMITER)
   SLUICE_NAME(EINVAL)
   SLUICE_NAME(ECROWDED)
+  SLUICE_NAME(EMISMATCH)
 #undef SLUICE_NAME
   names["enums"] = enums;
   return names;

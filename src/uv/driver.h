@@ -9,6 +9,7 @@
 
 #include "../core/mailbox.h"
 #include "../core/sluice.h"
+#include "commons.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,7 +45,8 @@ struct sluice_driver {
   uint8_t is_virtual; /* time is moved by TURN_END, EXPIRE and JUDGE from outside; the loop's own is ignored */
   uint8_t handles_open;
 
-  struct sluice_trace *trace; /* NULL: not recording */
+  struct sluice_member *member; /* NULL: it has no limits in common with other threads */
+  struct sluice_trace *trace;   /* NULL: not recording */
 };
 
 /* Starts the handles on `loop`. `mailbox` outlives the driver. Returns 0 or a libuv error; then nothing is open. */
@@ -57,6 +59,11 @@ void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed clos
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation);
 /* The same as sluice_driver_call(driver, SLUICE_OPERATION_STEP), for the hot path. */
 void sluice_driver_step(struct sluice_driver *driver);
+
+/* For commons.c, in a callback of the loop: takes what other threads have decided, and wakes. */
+void sluice_driver_receive(struct sluice_driver *driver);
+/* The close callback of each of the driver's handles, whose data is the driver. */
+void sluice__driver_on_closed(uv_handle_t *handle);
 
 /* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or
  * by the loop again. The former engine is the caller's to free; nothing may be open in it. */
