@@ -1,13 +1,16 @@
 'use strict';
 
 const { isObject, permitsOf, setPermitsOf } = require('./access');
-const { D, doubles, enums, operations } = require('./engine');
+const { I, D, doubles, enums, ints, operations, handOver } = require('./engine');
 const { invalidThis, outOfRange, sluiceError } = require('./errors');
 const options = require('./options');
 const { MOST, Permits } = require('./permits');
 const { promiseFor, pushed, resolved } = require('./promises');
 const { lease, letGo } = require('./shared');
 const { Waiter } = require('./waiter');
+
+const { TAKE, PUT, SEMAPHORE_LEVEL } = operations;
+const { ACTION, HANDED, SEMAPHORE, SEMAPHORE_GENERATION } = I;
 
 const KEYS = new Set(['maxWaiting', 'shared']);
 const WAIT_KEYS = new Set(['signal', 'timeout']);
@@ -128,14 +131,30 @@ class SharedPermits extends SemaphorePermits {
     if (doubles[D.HELD] === 0) letGo(this);
   }
 
+  /** Crossings that do nothing else: they cost less than the permit and its promise. */
+  tryTake(weight) {
+    if (weight !== 1) return super.tryTake(weight);
+    ints[SEMAPHORE] = this.slot;
+    ints[SEMAPHORE_GENERATION] = this.generation;
+    TAKE();
+    return ints[ACTION] > 0;
+  }
+
   give(weight) {
-    super.give(weight);
+    if (weight === 1) {
+      ints[SEMAPHORE] = this.slot;
+      ints[SEMAPHORE_GENERATION] = this.generation;
+      PUT();
+      if (ints[HANDED] !== 0) handOver();
+    } else {
+      super.give(weight);
+    }
     if (this.isClosed) this.settle();
   }
 
   level() {
     this.name();
-    operations.SEMAPHORE_LEVEL();
+    SEMAPHORE_LEVEL();
   }
 
   /** @returns one of the words of the level, without an upper bound where there is none; 0 after letting go */

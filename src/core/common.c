@@ -1,5 +1,5 @@
-/* Common limits: see common.h. The line is served from its head only, at once whenever something changes, so between two
- * calls its head always has to wait: for a permit, or for time. */
+/* Common limits: see common.h. The line is served from its head only, at once whenever something changes, so between
+ * two calls its head always has to wait: for a permit, or for time. */
 #include "common.h"
 
 #include <assert.h>
@@ -178,8 +178,7 @@ struct sluice_ticket *sluice_seat_next(struct sluice_seat *seat, enum sluice_tic
 
 uint64_t sluice_common_due(const struct sluice_common *common) {
   const struct sluice_ticket *head = head_of(common);
-  return head == NULL || !common->has_bucket ? SLUICE_NEVER
-                                             : sluice__bucket_ready_for(&common->bucket, head->weight);
+  return head == NULL || !common->has_bucket ? SLUICE_NEVER : sluice__bucket_ready_for(&common->bucket, head->weight);
 }
 
 int sluice_seat_is_first(const struct sluice_seat *seat) {

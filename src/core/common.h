@@ -1,9 +1,9 @@
 /* A common limit: permits, or a token bucket, that several engines have in common, and one line for all of them.
  *
- * Plain data and decisions, as everywhere in the core: it has no lock and no clock. Whoever uses it from several threads
- * holds a lock around each call, and brings the time in. An engine has a *seat* at it; what it waits for is a *ticket*,
- * whose memory is the caller's. Whoever gives something back, or brings time, decides tickets of other seats: these lie
- * in their seat's inbox, and the seat is among those that are to be woken.
+ * Plain data and decisions, as everywhere in the core: it has no lock and no clock. Whoever uses it from several
+ * threads holds a lock around each call, and brings the time in. An engine has a *seat* at it; what it waits for is a
+ * *ticket*, whose memory is the caller's. Whoever gives something back, or brings time, decides tickets of other seats:
+ * these lie in their seat's inbox, and the seat is among those that are to be woken.
  *
  *   ticket:  (new) --take--> WAITING --give, serve--> GRANTED --seat_next--> (new)
  *                               \-------resize------> REFUSED --seat_next--> (new)

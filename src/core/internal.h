@@ -120,8 +120,8 @@ enum sluice__claimant {
 struct sluice__claim {
   struct sluice__link link;
   uint64_t weight;
-  uint8_t claimant; /* enum sluice__claimant */
-  uint8_t is_unref; /* waiting for it does not keep the loop alive */
+  uint8_t claimant;            /* enum sluice__claimant */
+  uint8_t is_unref;            /* waiting for it does not keep the loop alive */
   struct sluice_ticket ticket; /* where the limit is leased: its place in the line of all engines */
 };
 
@@ -142,11 +142,11 @@ struct sluice__semaphore {
   struct sluice__link claims;
   uint64_t permits;
   uint64_t in_use;
-  uint64_t lent;         /* of these: what lanes hold, and waiters that have not heard of it yet */
-  uint64_t waiting;      /* claims of waiters */
-  uint32_t waiting_jobs; /* of jobs */
-  uint32_t jobs;         /* open on it */
-  uint32_t waiters;      /* those too that have been handed something and have not heard of it yet */
+  uint64_t lent;                      /* of these: what lanes hold, and waiters that have not heard of it yet */
+  uint64_t waiting;                   /* claims of waiters */
+  uint32_t waiting_jobs;              /* of jobs */
+  uint32_t jobs;                      /* open on it */
+  uint32_t waiters;                   /* those too that have been handed something and have not heard of it yet */
   const struct sluice_lender *lender; /* NULL: its permits are its own */
   void *seat;                         /* the lender's */
 };
@@ -158,11 +158,11 @@ struct sluice__limiter {
   struct sluice__deadline gate; /* armed while there are claims */
   struct sluice__link claims;
   struct sluice__bucket bucket;
-  uint64_t waiting;      /* claims of waiters */
-  uint64_t referenced;   /* claims that keep the loop alive */
-  uint32_t waiting_jobs; /* claims of jobs */
-  uint32_t jobs;         /* open on it */
-  uint32_t waiters;      /* as of a semaphore */
+  uint64_t waiting;                   /* claims of waiters */
+  uint64_t referenced;                /* claims that keep the loop alive */
+  uint32_t waiting_jobs;              /* claims of jobs */
+  uint32_t jobs;                      /* open on it */
+  uint32_t waiters;                   /* as of a semaphore */
   const struct sluice_lender *lender; /* NULL: the bucket is its own */
   void *seat;
 };

@@ -290,8 +290,7 @@ int sluice_draw(struct sluice_engine *engine, struct sluice_handle handle, uint6
   waiter->owner = handle.slot;
   waiter->is_draw = 1;
   limiter->waiters++;
-  if (limiter->lender != NULL)
-    drawn = limiter->lender->take(limiter->seat, tokens, max_waiting, &waiter->claim.ticket);
+  if (limiter->lender != NULL) drawn = limiter->lender->take(limiter->seat, tokens, max_waiting, &waiter->claim.ticket);
   if (drawn != 0) { /* there are enough just now, or too many have come */
     sluice__waiter_cancel(engine, waiter);
     return drawn < 0 ? drawn : SLUICE_OK;

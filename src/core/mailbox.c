@@ -383,6 +383,8 @@ static int coordinate(struct sluice_engine *engine, struct sluice_mailbox *mailb
     case SLUICE_OPERATION_ACQUIRE:
     case SLUICE_OPERATION_DRAW:
       return ask(engine, mailbox, operation);
+    case SLUICE_OPERATION_PUT:
+      return sluice_give(engine, read_semaphore(mailbox), 1);
     case SLUICE_OPERATION_RESIZE:
       return resize(engine, mailbox);
     case SLUICE_OPERATION_SEMAPHORE_LEVEL:
@@ -513,6 +515,9 @@ void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *ma
       error = give(engine, mailbox);
       if (error == SLUICE_OK) hand(engine, mailbox);
       else INT(ACTION) = error;
+      return;
+    case SLUICE_OPERATION_TAKE:
+      INT(ACTION) = sluice_take(engine, read_semaphore(mailbox));
       return;
     case SLUICE_OPERATION_OPEN:
       error = open(engine, mailbox);

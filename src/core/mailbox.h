@@ -120,11 +120,13 @@ enum sluice_word {
   X(LIMITER_LEVEL, 27) \
   X(LIMITER_SHUT, 28) \
   X(WITHDRAW, 29) /* LANE is a waiter */ \
-  X(OBSERVE, 30) \
-  X(TURN_BEGIN, 31) \
-  X(TURN_END, 32) \
-  X(EXPIRE, 33) \
-  X(JUDGE, 34)
+  X(TAKE, 30)     /* ACTION: 1: it is taken, 0: not now */ \
+  X(PUT, 31)      /* GIVE of one permit, without HAND */ \
+  X(OBSERVE, 32) \
+  X(TURN_BEGIN, 33) \
+  X(TURN_END, 34) \
+  X(EXPIRE, 35) \
+  X(JUDGE, 36)
 
 enum sluice_operation {
 #define SLUICE_MAILBOX_ENUM(name, number) SLUICE_OPERATION_##name = number,

@@ -296,6 +296,14 @@ int sluice_acquire(struct sluice_engine *engine, struct sluice_handle handle, ui
   return SLUICE_OK;
 }
 
+int sluice_take(struct sluice_engine *engine, struct sluice_handle handle) {
+  struct sluice__semaphore *semaphore = sluice__semaphore_find(engine, handle);
+  if (semaphore == NULL) return SLUICE_ESTALE;
+  if (!has_free_permit(semaphore)) return 0;
+  semaphore->in_use++;
+  return 1;
+}
+
 int sluice_give(struct sluice_engine *engine, struct sluice_handle handle, uint64_t weight) {
   struct sluice__semaphore *semaphore = sluice__semaphore_find(engine, handle);
   if (semaphore == NULL) return SLUICE_ESTALE;

@@ -309,6 +309,8 @@ int sluice_semaphore_close(struct sluice_engine *engine, struct sluice_handle se
  * above its permits; flags), SLUICE_ECROWDED, SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice_acquire(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight, uint64_t timeout,
                    uint64_t max_waiting, uint32_t flags, struct sluice_decision *decision);
+/* Takes one permit, where one is free and nobody waits: 1; or 0. Errors: SLUICE_ESTALE. */
+int sluice_take(struct sluice_engine *engine, struct sluice_handle semaphore);
 /* Gives `weight` permits back. Errors: SLUICE_ESTALE, SLUICE_EINVAL (not so many are the caller's). */
 int sluice_give(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight);
 /* From now on there are so many permits; waiters that ask for more are refused. Errors: SLUICE_ESTALE, SLUICE_EINVAL.

@@ -13,6 +13,16 @@ napi_value Step(napi_env env, napi_callback_info) {
   return nullptr;
 }
 
+napi_value Take(napi_env env, napi_callback_info) {
+  sluice_driver_take(&Environment::Of(env)->first->driver);
+  return nullptr;
+}
+
+napi_value Put(napi_env env, napi_callback_info) {
+  sluice_driver_put(&Environment::Of(env)->first->driver);
+  return nullptr;
+}
+
 template <sluice_operation operation>
 napi_value Call(napi_env env, napi_callback_info) {
   sluice_driver_call(&Environment::Of(env)->first->driver, operation);
@@ -82,7 +92,11 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
          instance);
   SLUICE_MAILBOX_OPERATIONS(SLUICE_EXPORT)
 #undef SLUICE_EXPORT
-  if (is_first) Export(env, operations, "STEP", Step, instance);
+  if (is_first) {
+    Export(env, operations, "STEP", Step, instance);
+    Export(env, operations, "TAKE", Take, instance);
+    Export(env, operations, "PUT", Put, instance);
+  }
   auto attached = Napi::Object::New(env);
   attached["operations"] = operations;
   attached["share"] = Napi::Function::New<Share>(env, "share", instance);

@@ -27,8 +27,9 @@ class Instance {
   // fresh one on the loop's time. Throws while anything is open.
   void Rehearse(const Napi::CallbackInfo& info);
 
-  // share(kind, name): leases the limit that all threads of the process share by this name, on the terms in the mailbox's
-  // words. Its answer is in the words, as an operation's: ACTION, and the handle, or (EMISMATCH) what the name stands for.
+  // share(kind, name): leases the limit that all threads of the process share by this name, on the terms in the
+  // mailbox's words. Its answer is in the words, as an operation's: ACTION, and the handle, or (EMISMATCH) what the
+  // name stands for.
   void Share(const Napi::CallbackInfo& info);
 
   sluice_driver driver{};

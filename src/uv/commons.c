@@ -5,10 +5,10 @@
  *                                     |  B's give decides A's ticket: into A's inbox
  *                                     '--> A's member: news --uv_async_send--> A's loop: deliver() -> sluice_lend()
  *
- * WHY a word beside the lock: most of the time nobody waits. Then the number of free permits stands in `word`, and whoever
- * takes or gives some does so with one compare-and-swap (5 ns; lock and unlock cost 25). Who has to wait, or to look,
- * takes the lock and marks the word as BUSY: from then on everybody goes by the lock, and `common.in_use` counts. The
- * word comes back once nobody waits and no more is out than there is.
+ * WHY a word beside the lock: most of the time nobody waits. Then the number of free permits stands in `word`, and
+ * whoever takes or gives some does so with one compare-and-swap (5 ns; lock and unlock cost 25). Who has to wait, or to
+ * look, takes the lock and marks the word as BUSY: from then on everybody goes by the lock, and `common.in_use` counts.
+ * The word comes back once nobody waits and no more is out than there is.
  *
  * Ground rules:
  * - Lock order: registry, limit, member. Nothing is called under a lock but the core and uv_async_send().
@@ -61,9 +61,9 @@ struct sluice_member {
   uv_timer_t timer;
   struct sluice__link places;
   struct sluice__link ticking;
-  uint8_t is_stale;   /* `ticking` has changed, or who is first */
-  uint32_t has_news;  /* atomic */
-  uv_mutex_t lock;    /* of: */
+  uint8_t is_stale;  /* `ticking` has changed, or who is first */
+  uint32_t has_news; /* atomic */
+  uv_mutex_t lock;   /* of: */
   struct sluice__link news;
 };
 
@@ -461,8 +461,7 @@ int sluice_commons_open(struct sluice_driver *driver, const char *name, size_t l
 }
 
 void sluice_commons_quit(struct sluice_member *member) {
-  while (!sluice__list_empty(&member->places))
-    leave_seat(SLUICE__CONTAINER(member->places.next, struct place, others));
+  while (!sluice__list_empty(&member->places)) leave_seat(SLUICE__CONTAINER(member->places.next, struct place, others));
   uv_close((uv_handle_t *)&member->async, sluice__driver_on_closed);
   uv_close((uv_handle_t *)&member->timer, sluice__driver_on_closed);
 }

@@ -102,6 +102,26 @@ void sluice_driver_step(struct sluice_driver *driver) {
   update_reference(driver);
 }
 
+static struct sluice_handle named_semaphore(const struct sluice_driver *driver) {
+  return (struct sluice_handle){(uint32_t)INT(driver, SEMAPHORE), (uint32_t)INT(driver, SEMAPHORE_GENERATION)};
+}
+
+void sluice_driver_take(struct sluice_driver *driver) {
+  if (driver->trace != NULL) call_engine(driver, SLUICE_OPERATION_TAKE);
+  else INT(driver, ACTION) = sluice_take(driver->engine, named_semaphore(driver));
+}
+
+void sluice_driver_put(struct sluice_driver *driver) {
+  if (driver->trace != NULL) {
+    sluice_driver_call(driver, SLUICE_OPERATION_PUT);
+    return;
+  }
+  INT(driver, ACTION) = sluice_give(driver->engine, named_semaphore(driver), 1);
+  receive(driver);
+  INT(driver, HANDED) = sluice_has_handed(driver->engine);
+  if (INT(driver, HANDED) != 0) update_reference(driver);
+}
+
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation) {
   if (operation == SLUICE_OPERATION_STEP) {
     sluice_driver_step(driver);

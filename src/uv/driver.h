@@ -65,6 +65,10 @@ void sluice_driver_receive(struct sluice_driver *driver);
 /* The close callback of each of the driver's handles, whose data is the driver. */
 void sluice__driver_on_closed(uv_handle_t *handle);
 
+/* The same for TAKE and PUT: they cost little more than the permit. */
+void sluice_driver_take(struct sluice_driver *driver);
+void sluice_driver_put(struct sluice_driver *driver);
+
 /* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or
  * by the loop again. The former engine is the caller's to free; nothing may be open in it. */
 void sluice_driver_use_virtual_time(struct sluice_driver *driver, struct sluice_engine *engine);
