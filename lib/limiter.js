@@ -109,6 +109,14 @@ class Tokens {
     return this.look(D.WAITERS);
   }
 
+  /** Another thread may have changed it. */
+  rateNow() {
+    if (this.lent === null) return this.rate;
+    this.name();
+    LIMITER_LEVEL();
+    return { max: doubles[D.RATE_MAX], per: doubles[D.RATE_PER], burst: doubles[D.RATE_BURST] };
+  }
+
   reconfigure(rate) {
     this.rate = rate;
     this.writeRate();
@@ -223,7 +231,7 @@ class RateLimiter {
 
   reconfigure(given) {
     const mine = own(this);
-    mine.reconfigure(options.changedRate('options', given, mine.rate));
+    mine.reconfigure(options.changedRate('options', given, mine.rateNow()));
   }
 
   penalize(ms) {

@@ -157,25 +157,29 @@ class SharedPermits extends SemaphorePermits {
     SEMAPHORE_LEVEL();
   }
 
-  /** @returns one of the words of the level, without an upper bound where there is none; 0 after letting go */
+  /** @returns one of the words of the level; 0 after letting go */
   look(word) {
     if (this.lent === null) return 0;
     this.level();
-    const value = doubles[word];
-    return value >= MOST ? Infinity : value;
+    return doubles[word];
   }
 
   get capacity() {
-    return this.lent === null ? this.size : this.look(D.CAPACITY);
+    return this.lent === null ? this.size : finite(this.look(D.CAPACITY));
   }
 
   get available() {
-    return this.look(D.AVAILABLE);
+    const available = this.look(D.AVAILABLE);
+    return available > 0 && finite(doubles[D.CAPACITY]) === Infinity ? Infinity : available;
   }
 
   get waitingInAll() {
     return this.look(D.WAITERS);
   }
+}
+
+function finite(value) {
+  return value >= MOST ? Infinity : value;
 }
 
 class PermitWaiter extends Waiter {

@@ -36,6 +36,7 @@ int sluice_common_tokens(struct sluice_common *common, const struct sluice_rate 
   if (!sluice__bucket_valid(rate)) return SLUICE_EINVAL;
   init(common);
   common->has_bucket = 1;
+  common->rate = *rate;
   sluice__bucket_init(&common->bucket, rate);
   return SLUICE_OK;
 }
@@ -207,6 +208,7 @@ int sluice_common_resize(struct sluice_common *common, uint64_t permits, uint64_
 int sluice_common_reconfigure(struct sluice_common *common, const struct sluice_rate *rate, uint64_t now) {
   if (!sluice__bucket_valid(rate)) return SLUICE_EINVAL;
   sluice__bucket_change(&common->bucket, rate, now);
+  common->rate = *rate;
   refuse(common, now);
   return SLUICE_OK;
 }
@@ -230,6 +232,7 @@ void sluice_common_level(struct sluice_common *common, struct sluice_level *leve
   level->capacity = capacity(common);
   level->waiting = common->waiting;
   level->jobs = 0;
+  if (common->has_bucket) level->rate = common->rate;
 }
 
 int sluice_common_check(const struct sluice_common *common) {

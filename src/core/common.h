@@ -40,6 +40,7 @@ struct sluice_common {
   uint32_t seats;
   uint8_t has_bucket; /* tokens, not permits */
   struct sluice__bucket bucket;
+  struct sluice_rate rate; /* of the bucket, as it was asked for */
 };
 
 struct sluice_seat {

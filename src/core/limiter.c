@@ -346,6 +346,7 @@ int sluice_limiter_level(struct sluice_engine *engine, struct sluice_handle hand
   level->available = is_free ? sluice__bucket_level(&limiter->bucket, sluice__time(engine)) : 0;
   level->capacity = capacity(limiter);
   level->waiting = limiter->waiting + limiter->waiting_jobs;
+  level->rate = (struct sluice_rate){0, 0, 0};
   if (limiter->lender != NULL) limiter->lender->level(limiter->seat, level);
   level->held = 0;
   level->jobs = limiter->jobs;

@@ -350,6 +350,7 @@ static int level(struct sluice_engine *engine, struct sluice_mailbox *mailbox, e
   DOUBLE(WAITERS) = (double)level.waiting;
   DOUBLE(USERS) = (double)level.jobs;
   DOUBLE(HELD) = (double)level.held;
+  if (level.rate.per != 0) sluice_mailbox_write_rate(mailbox, &level.rate);
   return SLUICE_OK;
 }
 

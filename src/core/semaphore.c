@@ -331,6 +331,7 @@ int sluice_semaphore_level(const struct sluice_engine *engine, struct sluice_han
   level->waiting = semaphore->waiting + semaphore->waiting_jobs;
   if (semaphore->lender != NULL) semaphore->lender->level(semaphore->seat, level);
   level->jobs = semaphore->jobs;
+  level->rate = (struct sluice_rate){0, 0, 0};
   level->held = semaphore->in_use - semaphore->lent;
   return SLUICE_OK;
 }

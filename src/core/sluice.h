@@ -345,6 +345,7 @@ struct sluice_level {
   uint64_t waiting;   /* waiters, and jobs of which a lane waits */
   uint64_t jobs;      /* that are open on it */
   uint64_t held;      /* permits that are the caller's: in_use less what jobs and those have who have not heard of it */
+  struct sluice_rate rate; /* of a leased limiter: what any engine has asked for last; per is 0 for all others */
 };
 /* Errors: SLUICE_ESTALE. */
 int sluice_semaphore_level(const struct sluice_engine *engine, struct sluice_handle semaphore,

@@ -461,7 +461,11 @@ int sluice_commons_open(struct sluice_driver *driver, const char *name, size_t l
 }
 
 void sluice_commons_quit(struct sluice_member *member) {
-  while (!sluice__list_empty(&member->places)) leave_seat(SLUICE__CONTAINER(member->places.next, struct place, others));
+  for (struct sluice__link *link = member->places.next; link != &member->places;) {
+    struct place *place = SLUICE__CONTAINER(link, struct place, others);
+    link = link->next;
+    leave_seat(place);
+  }
   uv_close((uv_handle_t *)&member->async, sluice__driver_on_closed);
   uv_close((uv_handle_t *)&member->timer, sluice__driver_on_closed);
 }
