@@ -60,7 +60,7 @@
       'dependencies': ['sluice_core'],
       'defines': ['_GNU_SOURCE'],
       'cflags_c': ['-std=gnu11', '-O3', '<@(c_warnings)'],
-      'sources': ['src/uv/driver.c', 'src/uv/trace.c'],
+      'sources': ['src/uv/driver.c', 'src/uv/names.c', 'src/uv/trace.c'],
     },
     {
       'target_name': 'sluice',

@@ -73,6 +73,8 @@ function execute(fn, given) {
   } catch (error) {
     return Promise.reject(error);
   }
+  call.api = 'execute';
+  call.named = fn;
   const began = clock();
   return report(call, () => ({ attempts, durationMs: clock() - began }));
 }
@@ -99,7 +101,7 @@ function goOn(fn, policy, error) {
 }
 
 function callOf(fn, policy) {
-  const call = new options.Call(fn, 1);
+  const call = new options.Call(fn, 1, 'retry');
   call.isAttempt = true;
   call.retry = policy;
   return call;

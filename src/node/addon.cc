@@ -56,6 +56,13 @@ Napi::Value Usage(const Napi::CallbackInfo& info) {
   return object;
 }
 
+// nameJob(slot, generation, name): for whoever looks at the job from outside.
+void NameJob(const Napi::CallbackInfo& info) {
+  sluice_handle job = {info[0].ToNumber().Uint32Value(), info[1].ToNumber().Uint32Value()};
+  std::string name = info[2].ToString().Utf8Value();
+  sluice_names_set(static_cast<Instance*>(info.Data())->names, job, name.data(), name.size());
+}
+
 void Export(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback, Instance* instance) {
   napi_value function = nullptr;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, instance, &function) == napi_ok)
@@ -80,6 +87,7 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   attached["operations"] = operations;
   attached["rehearse"] = Napi::Function::New<Rehearse>(env, "rehearse", instance);
   attached["recorded"] = Napi::Function::New<Recorded>(env, "recorded", instance);
+  attached["nameJob"] = Napi::Function::New<NameJob>(env, "nameJob", instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
   return attached;
 }

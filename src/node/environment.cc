@@ -41,6 +41,8 @@ std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mail
   if (napi_get_uv_event_loop(env, &loop) != napi_ok || !RandomSeed(&seed))
     return Throw<Napi::Error>(env, "sluice: no event loop, or no randomness");
   std::unique_ptr<Instance> instance(new Instance(env));
+  instance->names = sluice_names_new();
+  if (instance->names == nullptr) return Throw<Napi::Error>(env, "sluice: out of memory");
   if (napi_add_async_cleanup_hook(env, OnCleanup, instance.get(), &instance->cleanup_hook_) != napi_ok)
     return Throw<Napi::Error>(env, "sluice: the environment is shutting down");
   auto* words = static_cast<struct sluice_mailbox*>(mailbox.Data());
@@ -60,6 +62,7 @@ Instance::~Instance() {
   // Where OnClosed has not run, the references' environment is gone before them.
   mailbox_.SuppressDestruct();
   wake_.SuppressDestruct();
+  sluice_names_free(names);
 }
 
 void Instance::Rehearse(const Napi::CallbackInfo& info) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../uv/driver.h"
+#include "../uv/names.h"
 
 namespace sluice {
 
@@ -28,6 +29,7 @@ class Instance {
   void Rehearse(const Napi::CallbackInfo& info);
 
   sluice_driver driver{};
+  sluice_names* names = nullptr;  // of its jobs; lives as long as this
 
  private:
   explicit Instance(Napi::Env env) : env_(env) {}
