@@ -3,6 +3,7 @@
 // The mailbox, seen from JavaScript: the words, the operations, and what time brings. See docs/architecture.md.
 
 const binding = require('./binding');
+const observing = require('./observing');
 
 const { errors, bytes, grants } = binding.names;
 // Copies: an object filled from C is a hash table to V8, and reading it costs as much as a crossing.
@@ -154,6 +155,7 @@ function currentEngine() {
 
 function rehearse(...args) {
   forTests.rehearse(...args);
+  observing.set('isRecording', false);
   engineNumber++;
 }
 

@@ -38,6 +38,7 @@ const {
   step,
 } = require('./engine');
 const { isPermanent, unwrap } = require('./errors');
+const observing = require('./observing');
 const { readPlan, review } = require('./review');
 const { asResult, closeIterator } = require('./source');
 const { skip, stop } = require('./symbols');
@@ -165,7 +166,7 @@ function accept(lane) {
     const item = ints[ITEM];
     lane.index = item >= 0 ? item : doubles[D.ITEM_WIDE];
     lane.attempt = ints[ATTEMPT];
-    lane.job.grantedEnd = ints[GRANTED];
+    lane.job.grantedEnd = observing.isRecording ? 0 : ints[GRANTED]; // each item is to be seen
   } else {
     acceptRare(lane, action);
   }

@@ -185,6 +185,11 @@ function limit(name, value, owner) {
   return number(name, value, owner, 'an integer >= 1 or Infinity', isLimit);
 }
 
+function integer(name, value, owner, least, most) {
+  const isWithin = (given) => Number.isInteger(given) && given >= least && given <= most;
+  return number(name, value, owner, `an integer from ${least} to ${most}`, isWithin);
+}
+
 /** How many permits or tokens. */
 function weight(name, value, owner) {
   return number(name, value, owner, 'an integer >= 1', isWeight);
@@ -504,6 +509,7 @@ module.exports = {
   duration,
   exponentialRetry,
   finiteDuration,
+  integer,
   isSignal,
   iterable,
   known,

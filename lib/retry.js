@@ -4,6 +4,7 @@ const { Context } = require('./context');
 const { runJob } = require('./job');
 const options = require('./options');
 const { operations, doubles, D } = require('./engine');
+const observing = require('./observing');
 const { listen, toNative } = require('./promises');
 
 const { CLOCK } = operations;
@@ -28,6 +29,7 @@ function retry(fn, second, third) {
   } catch (error) {
     return Promise.reject(error);
   }
+  if (observing.isRecording) return runJob(callOf(fn, policy), SOURCE); // else its first attempt would not be seen
   // Nothing bounds the first attempt, so there is nothing to decide before it fails: the job is opened then.
   let promise;
   try {

@@ -1,5 +1,6 @@
 // The boundary: one argument-less function per operation of the mailbox, and the names of its words.
 #include "environment.h"
+#include "recorder.h"
 
 namespace sluice {
 
@@ -88,6 +89,7 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   attached["rehearse"] = Napi::Function::New<Rehearse>(env, "rehearse", instance);
   attached["recorded"] = Napi::Function::New<Recorded>(env, "recorded", instance);
   attached["nameJob"] = Napi::Function::New<NameJob>(env, "nameJob", instance);
+  attached["recorder"] = RecorderOf(env, instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
   return attached;
 }

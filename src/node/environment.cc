@@ -42,7 +42,8 @@ std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mail
     return Throw<Napi::Error>(env, "sluice: no event loop, or no randomness");
   std::unique_ptr<Instance> instance(new Instance(env));
   instance->names = sluice_names_new();
-  if (instance->names == nullptr) return Throw<Napi::Error>(env, "sluice: out of memory");
+  if (instance->names == nullptr || sluice_flight_init(&instance->flight, instance->names) != 0)
+    return Throw<Napi::Error>(env, "sluice: out of memory");
   if (napi_add_async_cleanup_hook(env, OnCleanup, instance.get(), &instance->cleanup_hook_) != napi_ok)
     return Throw<Napi::Error>(env, "sluice: the environment is shutting down");
   auto* words = static_cast<struct sluice_mailbox*>(mailbox.Data());
@@ -62,6 +63,7 @@ Instance::~Instance() {
   // Where OnClosed has not run, the references' environment is gone before them.
   mailbox_.SuppressDestruct();
   wake_.SuppressDestruct();
+  if (flight.names != nullptr) sluice_flight_fini(&flight);
   sluice_names_free(names);
 }
 
@@ -81,6 +83,7 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
     Throw<Napi::Error>(env_, "sluice: out of memory");
     return;
   }
+  sluice_flight_stop(&flight, &driver);  // what it told was of another engine
   sluice_engine* former = driver.engine;
   if (is_virtual) {
     sluice_driver_use_virtual_time(&driver, engine);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../uv/driver.h"
+#include "../uv/flight.h"
 #include "../uv/names.h"
 
 namespace sluice {
@@ -30,6 +31,7 @@ class Instance {
 
   sluice_driver driver{};
   sluice_names* names = nullptr;  // of its jobs; lives as long as this
+  sluice_flight flight{};
 
  private:
   explicit Instance(Napi::Env env) : env_(env) {}
