@@ -117,6 +117,11 @@ function grantWordOfJob(slot) {
   return slot < grants.jobCount ? grants.jobs + slot : -1;
 }
 
+/** Where it is written down which lane took which of its granted items: at item modulo JOURNAL_ITEMS. */
+function journalOfJob(slot) {
+  return slot < grants.jobCount ? grants.journal + slot * grants.journalItems : -1;
+}
+
 /** The word a lane of a granted job writes its item to, or -1: such a lane asks each time. */
 function grantWordOfLane(slot) {
   return slot < grants.laneCount ? grants.lanes + slot : -1;
@@ -173,6 +178,8 @@ module.exports = {
   deliver,
   handOver,
   grantWordOfJob,
+  journalOfJob,
+  JOURNAL_ITEMS: grants.journalItems,
   grantWordOfLane,
   failure,
   remaining,

@@ -39,7 +39,8 @@ function stop() {
 
 function snapshot() {
   const taken = native.snapshot();
-  if (taken === null) throw sluiceError('ERR_SLUICE_NOT_RECORDING', 'Nothing was recorded: recorder.start() comes first');
+  if (taken === null)
+    throw sluiceError('ERR_SLUICE_NOT_RECORDING', 'Nothing was recorded: recorder.start() comes first');
   const { startedAt, duration, lost, thread, pid } = taken;
   const jobs = new Jobs();
   const events = eventsOf(taken.rows, taken.count, jobs);

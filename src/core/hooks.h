@@ -8,6 +8,8 @@
 
 void sluice__write_lane(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
                         const struct sluice__lane *lane);
+void sluice__write_start(struct sluice_engine *engine, const struct sluice__lane *lane);
+void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first, uint64_t end);
 void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
                         const struct sluice__lane *lane, uint64_t wait);
 void sluice__write_job(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
@@ -25,7 +27,15 @@ static inline void sluice__record_lane(struct sluice_engine *engine, enum sluice
                                        enum sluice_record_reason reason, const struct sluice__lane *lane) {
   if (sluice__is_recorded(engine)) sluice__write_lane(engine, kind, reason, lane);
 }
-/* The same, with how long it will be. */
+static inline void sluice__record_start(struct sluice_engine *engine, const struct sluice__lane *lane) {
+  if (sluice__is_recorded(engine)) sluice__write_start(engine, lane);
+}
+/* Lanes of the job have taken these items of a granted run. */
+static inline void sluice__record_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first,
+                                      uint64_t end) {
+  if (sluice__is_recorded(engine)) sluice__write_run(engine, job, first, end);
+}
+/* The same as the first, with how long it will be. */
 static inline void sluice__record_wait(struct sluice_engine *engine, enum sluice_record_kind kind,
                                        enum sluice_record_reason reason, const struct sluice__lane *lane,
                                        uint64_t wait) {

@@ -114,7 +114,7 @@ void sluice__job_fail(struct sluice_engine *engine, struct sluice__job *job, str
 static void run_attempt(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                         struct sluice_decision *decision) {
   lane->deadline.state = SLUICE__LANE_RUNNING;
-  sluice__record_lane(engine, SLUICE_RECORD_START, SLUICE_REASON_NONE, lane);
+  sluice__record_start(engine, lane);
   sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
   sluice__grant_note_start(engine, job, lane);
   decision->action = SLUICE_ACTION_START;

@@ -25,7 +25,10 @@ struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *alloc
   recorder->count = 0;
   recorder->place = 0;
   recorder->capacity = capacity;
+  recorder->pace = 0;
+  recorder->journal = NULL;
   recorder->allocator = *allocator;
+  for (size_t i = 0; i < SLUICE_GRANT_LANES; i++) recorder->items[i] = SLUICE_RECORD_NO_ITEM;
   return recorder;
 }
 
@@ -33,6 +36,12 @@ void sluice_recorder_free(struct sluice_recorder *recorder) {
   if (recorder == NULL) return;
   struct sluice_allocator allocator = recorder->allocator;
   allocator.free(allocator.user, recorder, bytes_for(recorder->capacity));
+}
+
+void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struct sluice_journal *journal,
+                                   uint64_t pace) {
+  recorder->journal = journal;
+  recorder->pace = pace;
 }
 
 void sluice_record_to(struct sluice_engine *engine, struct sluice_recorder *recorder) {
@@ -82,6 +91,58 @@ void sluice__write_lane(struct sluice_engine *engine, enum sluice_record_kind ki
   finish(engine->recorder);
 }
 
+void sluice__write_start(struct sluice_engine *engine, const struct sluice__lane *lane) {
+  if (lane->slot.number < SLUICE_GRANT_LANES) engine->recorder->items[lane->slot.number] = lane->item;
+  sluice__write_lane(engine, SLUICE_RECORD_START, SLUICE_REASON_NONE, lane);
+}
+
+/* NULL where this is no lane of the job's that can have taken a granted item. */
+static const struct sluice__lane *find_taker(const struct sluice_engine *engine, const struct sluice__job *job,
+                                             int32_t number) {
+  if (number < 0 || number >= SLUICE_GRANT_LANES || (uint32_t)number >= sluice__slab_room(&engine->lanes)) return NULL;
+  const struct sluice__lane *lane = sluice__lane_at(engine, (uint32_t)number);
+  int is_its = sluice__slot_in_use(&lane->slot) && lane->job == job->slot.number;
+  return is_its && lane->deadline.state == SLUICE__LANE_RUNNING ? lane : NULL;
+}
+
+/* The lane's attempt was fulfilled, and it has taken this item. */
+static void write_taken(struct sluice_recorder *recorder, const struct sluice__lane *lane, uint64_t job,
+                        uint64_t item) {
+  uint64_t *former = &recorder->items[lane->slot.number];
+  uint32_t number = lane->slot.number;
+  if (*former != SLUICE_RECORD_NO_ITEM) { /* else it has started before anybody looked */
+    uint64_t attempt = *former == lane->item ? lane->attempt : 1;
+    write(recorder, what_of(SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, number), attempt << ITEM_BITS | *former, job);
+    finish(recorder);
+  }
+  write(recorder, what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, number), (uint64_t)1 << ITEM_BITS | item, job);
+  finish(recorder);
+  *former = item;
+}
+
+/* Of the latest event; 0: there is none. */
+static uint64_t latest_time(const struct sluice_recorder *recorder) {
+  if (recorder->count == 0) return 0;
+  return recorder->words[recorder->place == 0 ? recorder->capacity : recorder->place - 1][0];
+}
+
+void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first, uint64_t end) {
+  struct sluice_recorder *recorder = engine->recorder;
+  if (recorder->journal == NULL) return;
+  const int32_t *lanes = recorder->journal->lane[job->slot.number];
+  uint64_t now = recorder->time;
+  uint64_t since = latest_time(recorder);
+  uint64_t step = now > since ? (now - since) / (end - first + 1) : 0;
+  if (step > recorder->pace) step = recorder->pace;
+  if (since < now) recorder->time = since;
+  for (uint64_t item = first; item < end; item++) {
+    recorder->time += step;
+    const struct sluice__lane *lane = find_taker(engine, job, lanes[item % SLUICE_JOURNAL_ITEMS]);
+    if (lane != NULL) write_taken(recorder, lane, word_of_job(job), item);
+  }
+  recorder->time = now;
+}
+
 void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
                         const struct sluice__lane *lane, uint64_t wait) {
   uint64_t job = word_of_job(sluice__job_at(engine, lane->job));
@@ -120,6 +181,7 @@ void sluice__write_void(struct sluice_engine *engine, const struct sluice__lane 
     uint64_t *words = recorder->words[place];
     if (words[1] != what || words[2] != word_of_item(lane)) continue;
     store(&words[1], what_of(SLUICE_RECORD_VOID, SLUICE_REASON_NONE, lane->slot.number));
+    if (lane->slot.number < SLUICE_GRANT_LANES) recorder->items[lane->slot.number] = SLUICE_RECORD_NO_ITEM;
     return;
   }
 }

@@ -81,23 +81,38 @@ struct sluice_record {
 
 #define SLUICE_RECORD_WORDS 5
 
+/* Which lane took which item of a granted run: item i of the job in slot j stands at [j][i & 31], since no run is
+ * longer that the engine has not read yet. Whoever takes granted items writes it. */
+#define SLUICE_JOURNAL_ITEMS 32
+
+struct sluice_journal {
+  int32_t lane[SLUICE_GRANT_JOBS][SLUICE_JOURNAL_ITEMS];
+};
+
 struct sluice_recorder {
   uint64_t time;     /* of the events to come; the writer's */
   uint64_t count;    /* of events there have been */
   uint64_t place;    /* of the next one; the writer's */
   uint64_t capacity; /* events that can be read; there is one place more, for the one that is being written */
+  uint64_t pace;     /* ticks: granted items follow each other at least as fast as this */
+  const struct sluice_journal *journal; /* of granted runs; NULL: what happens in them is not seen */
   struct sluice_allocator allocator;
+  uint64_t items[SLUICE_GRANT_LANES]; /* what these lanes run, as far as that is known */
   uint64_t words[][SLUICE_RECORD_WORDS];
 };
 
 /* Keeps the latest `capacity` events, >= 1. NULL where the allocator returns that. */
 struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *allocator, uint64_t capacity);
+/* `journal` is the caller's, and may hold anything: words that make no sense are not recorded. */
+void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struct sluice_journal *journal,
+                                   uint64_t pace);
 /* No engine writes to it any more. NULL is allowed. */
 void sluice_recorder_free(struct sluice_recorder *recorder);
 
 /* From now on the engine writes to it; NULL: to none. The recorder is the caller's.
  *
- * What lanes take of a granted run is not seen here: whoever records does without (a step() for each item). */
+ * What lanes take of a granted run the engine hears of later, from the journal. Of these events only the order is
+ * known, and that they came no later than now and about as fast as `pace`: their times are made up from that. */
 void sluice_record_to(struct sluice_engine *engine, struct sluice_recorder *recorder);
 
 /* The time of the events to come. A time before the last one is not believed. */

@@ -118,6 +118,8 @@ Napi::Object Names(Napi::Env env) {
   grants["jobCount"] = SLUICE_GRANT_JOBS;
   grants["lanes"] = offsetof(sluice_mailbox, grants.item) / sizeof(int32_t);
   grants["laneCount"] = SLUICE_GRANT_LANES;
+  grants["journal"] = offsetof(sluice_mailbox, journal) / sizeof(int32_t);
+  grants["journalItems"] = SLUICE_JOURNAL_ITEMS;
   names["grants"] = grants;
   auto enums = Napi::Object::New(env);
 #define SLUICE_NAME(name) enums[#name] = static_cast<int>(SLUICE_##name);

@@ -1,5 +1,5 @@
-/* The recorder's clock: the processor's own where that runs evenly, else libuv's. Measured here: 11 ns a reading against
- * 29, and there is one for each crossing. */
+/* The recorder's clock: the processor's own where that runs evenly, else libuv's. Measured here: 11 ns a reading
+ * against 29, and there is one for each crossing. */
 #ifndef SLUICE_CLOCK_H
 #define SLUICE_CLOCK_H
 

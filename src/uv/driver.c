@@ -105,10 +105,8 @@ void sluice_driver_step(struct sluice_driver *driver) {
   if (--driver->countdown == 0 || sluice_wants_clock(driver->engine)) observe(driver);
   if (driver->trace == NULL) sluice_mailbox_step(driver->engine, driver->mailbox);
   else call_engine(driver, SLUICE_OPERATION_STEP);
-  /* A granted run is as long as steps go without reading the clock: the next one reads it. (While there is a recorder
-   * each item of it is a step.) */
-  int is_granted = INT(driver, GRANTED) != 0 && INT(driver, ACTION) == SLUICE_ACTION_START;
-  if (is_granted && driver->recorder == NULL) driver->countdown = 1;
+  /* A granted run is as long as steps go without reading the clock: the next one reads it. */
+  if (INT(driver, GRANTED) != 0 && INT(driver, ACTION) == SLUICE_ACTION_START) driver->countdown = 1;
   update_reference(driver);
 }
 
@@ -291,11 +289,12 @@ void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed clos
   uv_close((uv_handle_t *)&driver->idle, on_closed);
 }
 
-void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc) {
+void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace) {
   driver->recorder = recorder;
   driver->is_tsc = (uint8_t)is_tsc;
   if (driver->engine != NULL) sluice_record_to(driver->engine, recorder);
   if (recorder == NULL) return;
+  sluice_recorder_share_journal(recorder, &driver->mailbox->journal, pace);
   driver->recorded_until = read_clock(driver);
   driver->recorded_idle_time = uv_metrics_idle_time(driver->prepare.loop);
   stamp(driver);

@@ -5,6 +5,11 @@
 
 #include "clock.h"
 
+/* How long one granted item takes at most, in milliseconds: the engine grants runs to those that are as fast. */
+#define PACE 0.0125
+/* Nanoseconds. */
+#define CALIBRATION 50000
+
 static void *allocate(void *user, size_t size) {
   (void)user;
   return malloc(size);
@@ -50,6 +55,13 @@ static void update(struct sluice_flight *flight) {
     about->ticks_per_ms = (double)(about->ended - about->began) / ((double)(now - flight->began) / 1e6);
 }
 
+/* A first idea of how fast the clock ticks; the longer it is on, the better it is known. */
+static void calibrate(struct sluice_flight *flight) {
+  if (!flight->is_tsc) return;
+  while (uv_hrtime() - flight->began < CALIBRATION) continue;
+  update(flight);
+}
+
 int sluice_flight_start(struct sluice_flight *flight, struct sluice_driver *driver, uint64_t events,
                         const struct sluice_recording_about *about) {
   struct sluice_recorder *recorder = sluice_recorder_new(&allocator, events);
@@ -63,9 +75,9 @@ int sluice_flight_start(struct sluice_flight *flight, struct sluice_driver *driv
   flight->is_virtual = driver->is_virtual;
   flight->is_tsc = (uint8_t)(!driver->is_virtual && sluice__tsc_is_even());
   read_clocks(flight, &flight->about.began, &flight->began);
-  sluice_driver_fly(driver, recorder, flight->is_tsc);
+  calibrate(flight);
+  sluice_driver_fly(driver, recorder, flight->is_tsc, (uint64_t)(flight->about.ticks_per_ms * PACE));
   if (flight->is_virtual) flight->about.began = recorder->time;
-  update(flight);
   uv_mutex_unlock(&flight->mutex);
   return 0;
 }
@@ -74,7 +86,7 @@ void sluice_flight_stop(struct sluice_flight *flight, struct sluice_driver *driv
   uv_mutex_lock(&flight->mutex);
   update(flight);
   flight->is_on = 0;
-  sluice_driver_fly(driver, NULL, 0);
+  sluice_driver_fly(driver, NULL, 0, 0);
   uv_mutex_unlock(&flight->mutex);
 }
 

@@ -10,7 +10,7 @@ extern "C" {
 #endif
 
 struct sluice_flight {
-  uv_mutex_t mutex; /* of all below: only the driver's thread changes it, but any may read it */
+  uv_mutex_t mutex;                 /* of all below: only the driver's thread changes it, but any may read it */
   struct sluice_recorder *recorder; /* what was recorded last; NULL: nothing yet */
   struct sluice_names *names;       /* the caller's */
   struct sluice_recording_about about;

@@ -155,8 +155,7 @@ static void print_event(struct out *out, const struct sluice_recording_about *ab
   print(out, ",\"lane\":%" PRId64, record->lane == SLUICE_RECORD_NO_LANE ? -1 : (int64_t)record->lane);
   print(out, ",\"item\":%" PRId64, record->item == SLUICE_RECORD_NO_ITEM ? -1 : (int64_t)record->item);
   print(out, ",\"attempt\":%" PRIu32, record->attempt);
-  if (record->reason != SLUICE_REASON_NONE)
-    print(out, ",\"reason\":\"%s\"", sluice_record_reason_name(record->reason));
+  if (record->reason != SLUICE_REASON_NONE) print(out, ",\"reason\":\"%s\"", sluice_record_reason_name(record->reason));
   if (sluice_record_has_value(record->kind, record->reason)) {
     put(out, ",", 1);
     print_ms(out, "ms", record->value);
