@@ -17,7 +17,7 @@ function consume(source, worker, given) {
   try {
     const items = sourceOf('source', source);
     options.callback('worker', worker);
-    const call = new options.Call(worker, 1);
+    const call = new options.Call(worker, 1, 'consume');
     call.leavesOut = true;
     call.discard = true;
     call.countsResults = true;

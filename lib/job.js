@@ -4,14 +4,27 @@
 // the decisions in C.
 
 const { abortAttempt } = require('./context');
-const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
-const { handOver, keepAnswer, putBack, step } = require('./engine');
+const {
+  I,
+  D,
+  enums,
+  ints,
+  doubles,
+  operations,
+  lanes,
+  jobs,
+  grantWordOfJob,
+  journalOfJob,
+  failure,
+} = require('./engine');
+const { handOver, keepAnswer, nameJob, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
 const { listen, markHandled, mayBeThenable, promiseFor, resolved, toNative } = require('./promises');
 const { readCounts, writePolicy } = require('./policy');
 const { closeIterator } = require('./source');
 const { resourceHere } = require('./resource');
+const observing = require('./observing');
 const signals = require('./signals');
 const { skip } = require('./symbols');
 
@@ -56,6 +69,7 @@ class Job {
     this.slot = -1;
     this.generation = 0;
     this.grantWord = -1;
+    this.journal = -1;
     this.grantedEnd = 0; // lanes may take items below this without asking
     this.isOpen = false;
     this.membership = null;
@@ -107,6 +121,8 @@ class Job {
     this.slot = ints[JOB];
     this.generation = ints[JOB_GENERATION];
     this.grantWord = grantWordOfJob(this.slot);
+    this.journal = journalOfJob(this.slot);
+    if (observing.isOn) nameJob(this.slot, this.generation, nameOf(call));
     try {
       this.prepare(source);
       this.start(false);
@@ -477,6 +493,18 @@ function runJob(call, source) {
   const promise = promiseFor(job);
   job.begin(source);
   return promise;
+}
+
+/** What a call is called where it is looked at from outside. */
+function nameOf({ label, named, api }) {
+  if (label !== undefined) return label;
+  try {
+    const { name } = named; // a function's, which may be anything by now
+    if (typeof name === 'string' && name !== '') return name;
+  } catch {
+    // a getter of somebody's; or there is no such function
+  }
+  return api;
 }
 
 /** A lane that hangs may hang for ever, so it keeps nothing. */

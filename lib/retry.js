@@ -4,6 +4,7 @@ const { Context } = require('./context');
 const { runJob } = require('./job');
 const options = require('./options');
 const { operations, doubles, D } = require('./engine');
+const observing = require('./observing');
 const { listen, toNative } = require('./promises');
 
 const { CLOCK } = operations;
@@ -28,6 +29,7 @@ function retry(fn, second, third) {
   } catch (error) {
     return Promise.reject(error);
   }
+  if (observing.isRecording) return runJob(callOf(fn, policy), SOURCE); // else its first attempt would not be seen
   // Nothing bounds the first attempt, so there is nothing to decide before it fails: the job is opened then.
   let promise;
   try {
@@ -73,6 +75,8 @@ function execute(fn, given) {
   } catch (error) {
     return Promise.reject(error);
   }
+  call.api = 'execute';
+  call.named = fn;
   const began = clock();
   return report(call, () => ({ attempts, durationMs: clock() - began }));
 }
@@ -99,7 +103,7 @@ function goOn(fn, policy, error) {
 }
 
 function callOf(fn, policy) {
-  const call = new options.Call(fn, 1);
+  const call = new options.Call(fn, 1, 'retry');
   call.isAttempt = true;
   call.retry = policy;
   return call;

@@ -273,7 +273,7 @@ class Results {
 function mapStream(items, limit, mapper, given) {
   try {
     const source = sourceOf('items', items);
-    const call = new options.Call(mapper, 1);
+    const call = new options.Call(mapper, 1, 'mapStream');
     options.setLimit(call, 'limit', limit);
     options.callback('mapper', mapper);
     call.leavesOut = true;
@@ -312,7 +312,8 @@ const outcomeWithIndex = (index, outcome) => ({ index, ...outcome });
 
 function asCompleted(promises, given) {
   try {
-    const call = new options.Call(itself, Infinity);
+    const call = new options.Call(itself, Infinity, 'asCompleted');
+    call.named = null;
     if (given !== undefined) options.readEach(call, given, 'options', COMPLETED_KEYS, readCompletedField);
     const items = [];
     for (const element of options.iterable('promises', promises)) {

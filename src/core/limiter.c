@@ -7,6 +7,7 @@
  *
  * A leased limiter has no bucket and no gate: its lender has the tokens and sees to the time. Its line is the part of
  * the lender's that is this engine's. */
+#include "hooks.h"
 #include "internal.h"
 
 struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine, struct sluice_handle handle) {
@@ -297,6 +298,7 @@ int sluice_draw(struct sluice_engine *engine, struct sluice_handle handle, uint6
   }
   engine->rated++;
   link_claim(engine, limiter, &waiter->claim);
+  sluice__record_waiter(engine, SLUICE_RECORD_PARK, SLUICE_REASON_RATE, waiter);
   decision->event = SLUICE_EVENT_NONE;
   decision->lane = sluice__slot_handle(&waiter->slot);
   return SLUICE_OK;

@@ -8,6 +8,7 @@
  *
  * A leased semaphore has no permits: it asks its lender for each, and gives each back. Its line is the part of the
  * lender's that is this engine's, in the same order; sluice_lend() takes it from the head. */
+#include "hooks.h"
 #include "internal.h"
 
 struct sluice__semaphore *sluice__semaphore_find(const struct sluice_engine *engine, struct sluice_handle handle) {
@@ -285,6 +286,7 @@ int sluice_acquire(struct sluice_engine *engine, struct sluice_handle handle, ui
       taken = semaphore->lender->take(semaphore->seat, weight, max_waiting, &waiter->claim.ticket);
     if (taken == 0) {
       join_line(engine, semaphore, &waiter->claim);
+      sluice__record_waiter(engine, SLUICE_RECORD_PARK, SLUICE_REASON_LIMIT, waiter);
       decision->event = SLUICE_EVENT_NONE;
       decision->lane = sluice__slot_handle(&waiter->slot);
       return SLUICE_OK;

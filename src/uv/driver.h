@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "../core/mailbox.h"
+#include "../core/recorder.h"
 #include "../core/sluice.h"
 #include "commons.h"
 
@@ -47,6 +48,11 @@ struct sluice_driver {
 
   struct sluice_member *member; /* NULL: it has no limits in common with other threads */
   struct sluice_trace *trace;   /* NULL: not recording */
+
+  struct sluice_recorder *recorder; /* NULL: off */
+  uint64_t recorded_until;          /* when prepare last ran, while it is on, and uv_metrics_idle_time then */
+  uint64_t recorded_idle_time;
+  uint8_t is_tsc; /* its clock: see clock.h */
 };
 
 /* Starts the handles on `loop`. `mailbox` outlives the driver. Returns 0 or a libuv error; then nothing is open. */
@@ -68,6 +74,9 @@ void sluice__driver_on_closed(uv_handle_t *handle);
 /* The same for TAKE and PUT: they cost little more than the permit. */
 void sluice_driver_take(struct sluice_driver *driver);
 void sluice_driver_put(struct sluice_driver *driver);
+/* From now on the engine's decisions go to `recorder`, which is the caller's; NULL: to none. Its times are ticks of
+ * clock.h; in virtual time nanoseconds of that. `pace`: see sluice_recorder_share_journal. */
+void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace);
 
 /* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or
  * by the loop again. The former engine is the caller's to free; nothing may be open in it. */
