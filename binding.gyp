@@ -60,7 +60,9 @@
       'dependencies': ['sluice_core'],
       'defines': ['_GNU_SOURCE'],
       'cflags_c': ['-std=gnu11', '-O3', '<@(c_warnings)'],
-      'sources': ['src/uv/driver.c', 'src/uv/names.c', 'src/uv/trace.c'],
+      'sources': [
+        'src/uv/driver.c', 'src/uv/names.c', 'src/uv/pulse.c', 'src/uv/report.c', 'src/uv/trace.c', 'src/uv/watchdog.c',
+      ],
     },
     {
       'target_name': 'sluice',
@@ -73,7 +75,7 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'cflags_cc': ['-Wall', '-Wextra', '-Werror'],
-      'sources': ['src/node/addon.cc', 'src/node/environment.cc'],
+      'sources': ['src/node/addon.cc', 'src/node/environment.cc', 'src/node/watch.cc'],
       # A libuv symbol that the running Node lacks is then an error of require(), not of its first call.
       'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,now']}]],
     },

@@ -14,6 +14,7 @@ const { asCompleted, mapStream } = require('./stream');
 const { skip, stop } = require('./symbols');
 const { sleep, withTimeout } = require('./timeout');
 const { waitFor } = require('./wait-for');
+const { watchLoop } = require('./watch-loop');
 const { withResource } = require('./with-resource');
 
 require('./shapes');
@@ -42,6 +43,7 @@ module.exports = {
   sleep,
   stop,
   waitFor,
+  watchLoop,
   withResource,
   withTimeout,
 };

@@ -24,6 +24,7 @@ export const {
   sleep,
   stop,
   waitFor,
+  watchLoop,
   withResource,
   withTimeout,
 } = sluice;

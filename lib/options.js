@@ -154,6 +154,7 @@ const isLimit = (value) => value >= 1 && (Number.isInteger(value) || value === I
 const isBurst = (value) => Number.isInteger(value) && value >= 1;
 const isPositive = (value) => value > 0;
 const isFinitePositive = (value) => value > 0 && value < Infinity;
+const isThreshold = (value) => value >= 10 && value < Infinity;
 const isFactor = (value) => value >= 1 && value < Infinity;
 const isWeight = (value) => Number.isSafeInteger(value) && value >= 1;
 const isNumber = (value) => !Number.isNaN(value);
@@ -183,6 +184,11 @@ function count(name, value, owner) {
 
 function limit(name, value, owner) {
   return number(name, value, owner, 'an integer >= 1 or Infinity', isLimit);
+}
+
+/** For how long a loop may be stuck: in less than that nobody can look twice. */
+function threshold(name, value, owner) {
+  return number(name, value, owner, '>= 10 and finite', isThreshold);
 }
 
 /** How many permits or tokens. */
@@ -520,6 +526,7 @@ module.exports = {
   setLimit,
   setRate,
   string,
+  threshold,
   unrefFlag,
   wait,
   weight,

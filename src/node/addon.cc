@@ -1,5 +1,6 @@
 // The boundary: one argument-less function per operation of the mailbox, and the names of its words.
 #include "environment.h"
+#include "watch.h"
 
 namespace sluice {
 
@@ -89,6 +90,7 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   attached["recorded"] = Napi::Function::New<Recorded>(env, "recorded", instance);
   attached["nameJob"] = Napi::Function::New<NameJob>(env, "nameJob", instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
+  ExportWatch(env, attached, instance);
   return attached;
 }
 
@@ -117,6 +119,12 @@ Napi::Object Names(Napi::Env env) {
   grants["lanes"] = offsetof(sluice_mailbox, grants.item) / sizeof(int32_t);
   grants["laneCount"] = SLUICE_GRANT_LANES;
   names["grants"] = grants;
+  auto running = Napi::Object::New(env);
+#define SLUICE_NAME(name, index) running[#name] = index;
+  SLUICE_RUNNING_WORDS(SLUICE_NAME)
+#undef SLUICE_NAME
+  running["bytes"] = sizeof(sluice_running);
+  names["running"] = running;
   auto enums = Napi::Object::New(env);
 #define SLUICE_NAME(name) enums[#name] = static_cast<int>(SLUICE_##name);
   SLUICE_NAME(SOURCE_INDEXED)
@@ -177,6 +185,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment());
   exports["names"] = Names(env);
   exports["attach"] = Napi::Function::New<Attach>(env, "attach");
+  ExportStacks(env, exports);
   return exports;
 }
 
