@@ -67,8 +67,11 @@
         'src/uv/driver.c',
         'src/uv/flight.c',
         'src/uv/names.c',
+        'src/uv/pulse.c',
         'src/uv/recording.c',
+        'src/uv/report.c',
         'src/uv/trace.c',
+        'src/uv/watchdog.c',
       ],
     },
     {
@@ -82,7 +85,7 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'cflags_cc': ['-Wall', '-Wextra', '-Werror'],
-      'sources': ['src/node/addon.cc', 'src/node/environment.cc', 'src/node/recorder.cc'],
+      'sources': ['src/node/addon.cc', 'src/node/environment.cc', 'src/node/recorder.cc', 'src/node/watch.cc'],
       # A libuv symbol that the running Node lacks is then an error of require(), not of its first call.
       'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,now']}]],
     },

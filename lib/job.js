@@ -20,6 +20,7 @@ const {
 const { handOver, keepAnswer, nameJob, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
+const { nameOf } = require('./names');
 const { listen, markHandled, mayBeThenable, promiseFor, resolved, toNative } = require('./promises');
 const { readCounts, writePolicy } = require('./policy');
 const { closeIterator } = require('./source');
@@ -493,18 +494,6 @@ function runJob(call, source) {
   const promise = promiseFor(job);
   job.begin(source);
   return promise;
-}
-
-/** What a call is called where it is looked at from outside. */
-function nameOf({ label, named, api }) {
-  if (label !== undefined) return label;
-  try {
-    const { name } = named; // a function's, which may be anything by now
-    if (typeof name === 'string' && name !== '') return name;
-  } catch {
-    // a getter of somebody's; or there is no such function
-  }
-  return api;
 }
 
 /** A lane that hangs may hang for ever, so it keeps nothing. */

@@ -154,6 +154,7 @@ const isLimit = (value) => value >= 1 && (Number.isInteger(value) || value === I
 const isBurst = (value) => Number.isInteger(value) && value >= 1;
 const isPositive = (value) => value > 0;
 const isFinitePositive = (value) => value > 0 && value < Infinity;
+const isThreshold = (value) => value >= 10 && value < Infinity;
 const isFactor = (value) => value >= 1 && value < Infinity;
 const isWeight = (value) => Number.isSafeInteger(value) && value >= 1;
 const isNumber = (value) => !Number.isNaN(value);
@@ -188,6 +189,11 @@ function limit(name, value, owner) {
 function integer(name, value, owner, least, most) {
   const isWithin = (given) => Number.isInteger(given) && given >= least && given <= most;
   return number(name, value, owner, `an integer from ${least} to ${most}`, isWithin);
+}
+
+/** For how long a loop may be stuck: in less than that nobody can look twice. */
+function threshold(name, value, owner) {
+  return number(name, value, owner, '>= 10 and finite', isThreshold);
 }
 
 /** How many permits or tokens. */
@@ -534,6 +540,7 @@ module.exports = {
   setRate,
   sharedName,
   string,
+  threshold,
   unrefFlag,
   wait,
   weight,

@@ -1,6 +1,7 @@
 // The boundary: one argument-less function per operation of the mailbox, and the names of its words.
 #include "environment.h"
 #include "recorder.h"
+#include "watch.h"
 
 namespace sluice {
 
@@ -114,6 +115,7 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   attached["nameJob"] = Napi::Function::New<NameJob>(env, "nameJob", instance);
   attached["recorder"] = RecorderOf(env, instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
+  ExportWatch(env, attached, instance);
   return attached;
 }
 
@@ -144,6 +146,12 @@ Napi::Object Names(Napi::Env env) {
   grants["journal"] = offsetof(sluice_mailbox, journal) / sizeof(int32_t);
   grants["journalItems"] = SLUICE_JOURNAL_ITEMS;
   names["grants"] = grants;
+  auto running = Napi::Object::New(env);
+#define SLUICE_NAME(name, index) running[#name] = index;
+  SLUICE_RUNNING_WORDS(SLUICE_NAME)
+#undef SLUICE_NAME
+  running["bytes"] = sizeof(sluice_running);
+  names["running"] = running;
   auto enums = Napi::Object::New(env);
 #define SLUICE_NAME(name) enums[#name] = static_cast<int>(SLUICE_##name);
   SLUICE_NAME(SOURCE_INDEXED)
@@ -208,6 +216,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment());
   exports["names"] = Names(env);
   exports["attach"] = Napi::Function::New<Attach>(env, "attach");
+  ExportStacks(env, exports);
   return exports;
 }
 

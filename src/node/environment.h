@@ -13,6 +13,8 @@
 
 namespace sluice {
 
+class Watcher;
+
 // One engine, with its driver and mailbox. There is one per load of the JavaScript layer: the same binary may be used
 // by several module registries or realms of one environment, as Jest and Vitest do.
 //
@@ -37,6 +39,7 @@ class Instance {
   sluice_driver driver{};
   sluice_names* names = nullptr;  // of its jobs; lives as long as this
   sluice_flight flight{};
+  Watcher* watcher = nullptr;  // watch.h; until the environment ends, from the first watch
 
  private:
   explicit Instance(Napi::Env env) : env_(env) {}
