@@ -1583,8 +1583,11 @@ export interface WatchOptions {
 
 /** What a {@link LoopReport} says of the mapper that was running. */
 export interface BlockedJob {
-  /** The call's option `label`, else the name of its function, else that of the package's function. */
-  readonly label: string;
+  /**
+   * The call's option `label`, else the name of the function that was handed in, else that of the package's function
+   * (`mapWithLimit`, …); `null` where it is not known.
+   */
+  readonly label: string | null;
   /** Which item, from 0. */
   readonly item: number;
   /** Which attempt at it, from 1. */
@@ -1668,7 +1671,7 @@ export function watchLoop(options?: WatchOptions): LoopWatch;
 /** Options of {@link FlightRecorder}'s `start`. */
 export interface RecorderOptions {
   /**
-   * How many events are kept; the next one overwrites the oldest. An integer >= 1. Each takes 32 bytes.
+   * How many events are kept; the next one overwrites the oldest. An integer >= 1. Each takes 40 bytes.
    * @defaultValue 65536
    */
   events?: number | undefined;
@@ -1833,8 +1836,9 @@ export class Recording {
   /**
    * Reads what `dumpOnSignal` wrote, or `JSON.stringify` of a recording.
    *
-   * @param data - the text, or its bytes
-   * @throws a `TypeError` or `SyntaxError` of what is no recording
+   * @param data - the text, or its bytes in UTF-8
+   * @throws a {@link SluiceError} (`ERR_SLUICE_RECORDING`) where that is no recording, or not all of it; the `TypeError` of
+   *   an invalid argument
    */
   static read(data: string | Uint8Array): Recording;
   /** The version of its form. */
@@ -1868,9 +1872,12 @@ export class Recording {
 
 /** Whose a message is: the fields that all of them have. */
 export interface JobMessage {
-  /** Tells the calls of this thread apart; all messages of a call have the same one. */
+  /** Tells the calls of this thread apart; all messages of a call have the same one. (A {@link Recording} has others.) */
   readonly id: number;
-  /** The option `label`, else the name of the function that was handed in, else that of the package's function. */
+  /**
+   * The option `label`, else the name of the function that was handed in, else that of the package's function
+   * (`mapWithLimit`, …).
+   */
   readonly name: string;
   /** The option `label`; `undefined` where it was not given. */
   readonly label: string | undefined;
@@ -1880,7 +1887,7 @@ export interface JobMessage {
 export interface JobStartMessage extends JobMessage {
   /** How many items there are; `undefined` where a source has not said so. */
   readonly items: number | undefined;
-  /** How many may run at once. */
+  /** How many may run at once: the limit, or the permits of the semaphore. */
   readonly limit: number;
 }
 
@@ -1926,8 +1933,12 @@ export interface AttemptRetryMessage extends JobMessage {
 
 /**
  * The channels of `node:diagnostics_channel` that this package publishes to, by name, and the messages: fresh, plain
- * objects. Nobody pays for a channel that nobody listens to. A subscriber that throws does not change the call: Node makes
- * an uncaught exception of it.
+ * objects, published in the async context of the call. Nobody pays for a channel that nobody listens to. A subscriber that
+ * throws does not change the call: Node makes an uncaught exception of it.
+ *
+ * Told of are {@link mapWithLimit}, {@link mapSettled}, {@link mapStream}, {@link consume}, {@link asCompleted},
+ * {@link retry}, {@link execute}, and {@link allSettled} with options; of {@link withTimeout} its timeout only. A call has
+ * a start and an end if somebody listened to either when it began.
  *
  * @example
  * ```js
@@ -2054,6 +2065,7 @@ export class SluiceError extends Error {
    * - `'ERR_SLUICE_SHARED_MISMATCH'`: the name in `shared` stands for another number of permits, another rate, or another
    *   kind of limit; the message says both
    * - `'ERR_SLUICE_NOT_RECORDING'`: the {@link recorder} was asked for what it had recorded, and had never been started
+   * - `'ERR_SLUICE_RECORDING'`: what `Recording.read` was given is no recording
    */
   readonly code:
     | 'ERR_SLUICE_FULL'
@@ -2061,7 +2073,8 @@ export class SluiceError extends Error {
     | 'ERR_SLUICE_RELEASED'
     | 'ERR_SLUICE_TASK_DONE'
     | 'ERR_SLUICE_SHARED_MISMATCH'
-    | 'ERR_SLUICE_NOT_RECORDING';
+    | 'ERR_SLUICE_NOT_RECORDING'
+    | 'ERR_SLUICE_RECORDING';
 }
 
 export {};

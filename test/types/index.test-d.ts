@@ -522,6 +522,7 @@ export function states(error: unknown): void {
     | 'ERR_SLUICE_TASK_DONE'
     | 'ERR_SLUICE_SHARED_MISMATCH'
     | 'ERR_SLUICE_NOT_RECORDING'
+    | 'ERR_SLUICE_RECORDING'
   >(error.code);
   // @ts-expect-error -- fields are read
   error.code = 'ERR_SLUICE_FULL';
@@ -1114,7 +1115,7 @@ export function blocked(report: LoopReport): void {
   expectType<readonly string[] | null>(report.stack);
   expectType<string | null>(report.stackError);
   if (report.job === null) return;
-  expectType<string>(report.job.label);
+  expectType<string | null>(report.job.label);
   for (const number of [report.job.item, report.job.attempt]) expectType<number>(number);
 }
 

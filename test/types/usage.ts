@@ -497,7 +497,7 @@ export function watched<T>(work: () => T): T {
 }
 
 function doing({ label, item, attempt }: BlockedJob, { jobs, lanes, waiters }: OpenWork): string {
-  return `${label}, item ${item}, attempt ${attempt}, with ${jobs} calls, ${lanes} lanes and ${waiters} who wait`;
+  return `${label ?? 'a mapper'}, item ${item}, attempt ${attempt}, with ${jobs} calls, ${lanes} lanes and ${waiters} who wait`;
 }
 
 export function blocked(report: LoopReport): string {
@@ -615,6 +615,7 @@ function spelled({ code, message }: SluiceError): string {
     case 'ERR_SLUICE_TASK_DONE':
     case 'ERR_SLUICE_SHARED_MISMATCH':
     case 'ERR_SLUICE_NOT_RECORDING':
+    case 'ERR_SLUICE_RECORDING':
       return `a mistake of ours: ${message}`;
   }
 }
