@@ -870,8 +870,8 @@ export interface SemaphoreOptions {
    */
   maxWaiting?: number | undefined;
   /**
-   * A name under which all threads of the process share it: whoever makes one with this name gets a handle of the same
-   * count and the same line. Absent: it is this object's alone.
+   * A name, not empty, under which all threads of the process share it: whoever makes one with this name gets a handle of
+   * the same count and the same line. Absent: it is this object's alone.
    */
   shared?: string | undefined;
 }
@@ -962,7 +962,8 @@ export class Semaphore {
   /**
    * @param permits - how many there are: an integer >= 1, or `Infinity`
    * @throws the `TypeError` or `RangeError` of an invalid argument; a {@link SluiceError} (`ERR_SLUICE_SHARED_MISMATCH`)
-   *   where the name in `shared` was first given to another number of permits, or to another kind of limit
+   *   where the name in `shared` was first given to another number of permits (whatever `resize` has made of it since), or
+   *   to another kind of limit
    */
   constructor(permits: number, options?: SemaphoreOptions);
   /** How many permits there are, those that are out included. */
@@ -1069,8 +1070,8 @@ export interface RateLimiterOptions extends RateOptions {
    */
   maxWaiting?: number | undefined;
   /**
-   * A name under which all threads of the process share it: whoever makes one with this name gets a handle of the same
-   * bucket and the same line. Absent: it is this object's alone.
+   * A name, not empty, under which all threads of the process share it: whoever makes one with this name gets a handle of
+   * the same bucket and the same line. Absent: it is this object's alone.
    */
   shared?: string | undefined;
 }
@@ -1558,7 +1559,7 @@ export function withResource<T, R>(
 /** Options of {@link watchLoop}. */
 export interface WatchOptions {
   /**
-   * How long the event loop may go without a turn before that is reported, in milliseconds: >= 1, and finite.
+   * How long the event loop may go without a turn before that is reported, in milliseconds: >= 10, and finite.
    * @defaultValue 200
    */
   threshold?: number | undefined;
@@ -1570,7 +1571,7 @@ export interface WatchOptions {
   stack?: boolean | undefined;
   /**
    * Where the report is written while the loop is stuck, as one line of JSON: `'stderr'`, the path of a file, which is
-   * appended to, or `false`, nowhere.
+   * made, or appended to, or `false`, nowhere.
    * @defaultValue 'stderr'
    */
   log?: string | false | undefined;
@@ -1594,7 +1595,7 @@ export interface BlockedJob {
   readonly attempt: number;
 }
 
-/** What was open when the loop turned last. */
+/** What a {@link LoopReport} says of what was open. */
 export interface OpenWork {
   /** Calls that have not settled. */
   readonly jobs: number;
@@ -1620,11 +1621,17 @@ export interface LoopReport {
   readonly pid: number;
   /** The thread whose loop it is, as `threadId` of `node:worker_threads` has it: 0 is the main thread. */
   readonly thread: number;
-  /** The phase of libuv's loop that does not end. */
-  readonly phase: string;
-  /** The mapper whose synchronous part is on the stack; `null` where it is none. */
+  /**
+   * What the loop is in: `'start'` (it has not turned yet since the watch began), `'timers'`, `'poll'` (I/O has arrived),
+   * `'check'` (immediates, and what closes). `'timers'` is known by the stack only: without one it is `'check'` too.
+   */
+  readonly phase: 'start' | 'timers' | 'poll' | 'check';
+  /**
+   * The mapper, or function of {@link retry} or {@link withTimeout}, whose synchronous part is on the stack; `null` where
+   * there is none. What runs behind an `await` in it cannot be told apart: the stack shows it.
+   */
   readonly job: BlockedJob | null;
-  /** What is open besides. */
+  /** What was open when the loop turned last. */
   readonly open: OpenWork;
   /** The stack of what keeps the loop from turning, a line for each frame, the innermost first; `null` where there is none. */
   readonly stack: readonly string[] | null;
@@ -1654,7 +1661,8 @@ export interface LoopWatch {
  * one cannot be had: `stackError` says so.)
  *
  * @returns a handle to end it with
- * @throws the `TypeError` or `RangeError` of an invalid argument
+ * @throws the `TypeError` or `RangeError` of an invalid argument; where the file cannot be opened, an error as of
+ *   `node:fs`, with a `code` like `ENOENT`
  *
  * @example
  * ```js
@@ -1671,7 +1679,8 @@ export function watchLoop(options?: WatchOptions): LoopWatch;
 /** Options of {@link FlightRecorder}'s `start`. */
 export interface RecorderOptions {
   /**
-   * How many events are kept; the next one overwrites the oldest. An integer >= 1. Each takes 40 bytes.
+   * How many events are kept; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
+   * 40 bytes.
    * @defaultValue 65536
    */
   events?: number | undefined;
@@ -1698,7 +1707,7 @@ export interface FlightRecorder {
   /**
    * Records from now on. Where it records already, what there is is dropped.
    *
-   * @throws the `TypeError` or `RangeError` of an invalid argument
+   * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` where there is no memory for so many events
    */
   start(options?: RecorderOptions): void;
   /** Records no more. What was recorded can still be had. May be called any number of times. */
@@ -1737,7 +1746,8 @@ export interface FlightRecorder {
  * The flight recorder of this thread: keeps the latest of what was decided, for the moment when somebody asks why.
  *
  * Each attempt's start and end, each retry, timeout and wait goes into a ring in memory, some nanoseconds each; when it is
- * full the oldest are overwritten, and counted. While it does not record it costs nothing. What was recorded opens in
+ * full the oldest are overwritten, and counted. While it does not record it costs nothing; while it does, each item is a
+ * call into C, where otherwise most are not. What was recorded opens in
  * Perfetto or chrome://tracing (`toChromeTrace`), or in any browser as a page of its own (`toHTML`).
  *
  * @example

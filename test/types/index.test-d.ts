@@ -1106,7 +1106,7 @@ export function blocked(report: LoopReport): void {
   expectType<'loop-blocked'>(report.event);
   expectType<string>(report.time);
   expectType<string>(report.since);
-  expectType<string>(report.phase);
+  expectType<'start' | 'timers' | 'poll' | 'check'>(report.phase);
   for (const ms of [report.blockedFor, report.threshold]) expectType<number>(ms);
   for (const id of [report.pid, report.thread]) expectType<number>(id);
   expectType<BlockedJob | null>(report.job);
