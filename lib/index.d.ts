@@ -254,7 +254,10 @@ interface CommonOptions {
    * @defaultValue false
    */
   unref?: boolean | undefined;
-  /** Stands in the messages of this call's timeouts, and as `label` on them. */
+  /**
+   * Stands in the messages of this call's timeouts, and as `label` on them; and is the call's name in reports of
+   * {@link watchLoop}, in recordings and on {@link DiagnosticsChannels}.
+   */
   label?: string | undefined;
 }
 
