@@ -1784,7 +1784,7 @@ export interface RecordedJob {
 export interface RecordedEventFields {
   /** When, in milliseconds since the start of the recording, with fractions. */
   readonly time: number;
-  /** Whose: the `id` of a {@link RecordedJob}; -1 where it is no call's. */
+  /** Whose: the `id` of a {@link RecordedJob}; -1 of a {@link withTimeout}, and of who waits for a permit or a token. */
   readonly job: number;
   /** In which lane: attempts that run at once have different ones. -1 where there is none. */
   readonly lane: number;
@@ -1802,16 +1802,17 @@ export interface RecordedEventFields {
  * One thing that was decided. `kind` says what, and whether there is a `reason` or a number of milliseconds with it:
  *
  * - `'open'`: a call began
- * - `'start'`: an attempt was started
+ * - `'start'`: an attempt was started. Of each, one of the next four follows in its lane, or the `'close'` of its call.
  * - `'settle'`: it was fulfilled
  * - `'fail'`: it was rejected, and there will be no other
- * - `'retry'`: it was rejected, or timed out, and there will be another in `ms`
- * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}
- * - `'abandon'`: nobody waits for the attempt any longer, but it still runs
+ * - `'retry'`: it was rejected, and there will be another in `ms`
+ * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}. Another attempt, if there is
+ *   one, is told of by its `'park'`.
+ * - `'abandon'`: an attempt has timed out, but still runs
  * - `'late'`: one of these has ended
  * - `'park'`, `'wake'`: a lane begins to wait, and goes on. For a permit of a semaphore (`'limit'`), a token (`'rate'`), the
- *   next attempt (`'backoff'`), the reader of a stream (`'room'`), the end of an abandoned attempt (`'abandoned'`), a turn
- *   of the event loop (`'yield'`)
+ *   next attempt (`'backoff'`, in `ms`), the reader of a stream (`'room'`), the end of an abandoned attempt
+ *   (`'abandoned'`), a turn of the event loop (`'yield'`)
  * - `'yield'`: a lane lets the event loop turn
  * - `'abort'`: a call was aborted
  * - `'close'`: a call ended: well (`'done'`), with an error (`'fail'`), with one and after what still ran (`'drain'`)
