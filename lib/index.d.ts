@@ -1749,8 +1749,7 @@ export interface FlightRecorder {
  * The flight recorder of this thread: keeps the latest of what was decided, for the moment when somebody asks why.
  *
  * Each attempt's start and end, each retry, timeout and wait goes into a ring in memory, some nanoseconds each; when it is
- * full the oldest are overwritten, and counted. While it does not record it costs nothing; while it does, each item is a
- * call into C, where otherwise most are not. What was recorded opens in
+ * full the oldest are overwritten, and counted. While it does not record it costs nothing. What was recorded opens in
  * Perfetto or chrome://tracing (`toChromeTrace`), or in any browser as a page of its own (`toHTML`).
  *
  * @example
@@ -1773,16 +1772,18 @@ export interface RecordedJob {
   readonly id: number;
   /**
    * The option `label`, else the name of the function that was handed in, else that of the package's function
-   * (`mapWithLimit`, `retry`, …).
+   * (`mapWithLimit`, `retry`, …). Cut at 95 bytes; empty where it is not known any more: the names of the latest 32,768 calls
+   * are kept.
    */
   readonly name: string;
-  /** The option `label`, where it was given. */
-  readonly label?: string | undefined;
 }
 
 /** What all {@link RecordedEvent}s have. */
 export interface RecordedEventFields {
-  /** When, in milliseconds since the start of the recording, with fractions. */
+  /**
+   * When, in milliseconds since the start of the recording, with fractions. Of items that settle without waiting, one after
+   * the other in the same turn, the order is known and the time is estimated.
+   */
   readonly time: number;
   /** Whose: the `id` of a {@link RecordedJob}; -1 of a {@link withTimeout}, and of who waits for a permit or a token. */
   readonly job: number;

@@ -1146,10 +1146,9 @@ export function recordings(): void {
   expectType<string>(recording.toChromeTrace());
   expectType<string>(recording.toHTML(title));
   expectType<object>(recording.toJSON());
-  for (const { id, name, label } of recording.jobs) {
+  for (const { id, name } of recording.jobs) {
     expectType<number>(id);
     expectType<string>(name);
-    expectType<string | undefined>(label);
   }
 
   // @ts-expect-error -- snapshot() and read() make them

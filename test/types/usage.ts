@@ -532,7 +532,7 @@ export function backoffs({ jobs, events, lost, startedAt, duration, pid, thread,
   log(`${lost} lost in ${duration} ms since ${startedAt}, by ${pid}:${thread} (${version})`);
   const sums = new Map<number, number>();
   for (const event of events) if (event.kind === 'retry') sums.set(event.job, (sums.get(event.job) ?? 0) + event.ms);
-  return jobs.map(({ id, name, label }: RecordedJob) => `${label ?? name}: ${sums.get(id) ?? 0} ms`);
+  return jobs.map(({ id, name }: RecordedJob) => `${name}: ${sums.get(id) ?? 0} ms`);
 }
 
 export function line(event: RecordedEvent): string {
