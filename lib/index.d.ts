@@ -1658,7 +1658,7 @@ export interface LoopWatch {
  * `onBlocked` is called. A loop that waits for events is not stuck, and neither is a process that was suspended or that
  * stands in a debugger.
  *
- * The watch does not keep the process alive. A forked child does not have it. (The stack is taken as Sentry's detection of
+ * The watch does not keep the process alive. A child process is not watched by it. (The stack is taken as Sentry's detection of
  * "application not responding" takes it: a worker thread connects to the main thread's inspector, which interrupts what
  * runs there. Code that is not JavaScript cannot be interrupted like that, and the stack of another thread than the main
  * one cannot be had: `stackError` says so.)
