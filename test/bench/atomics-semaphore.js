@@ -32,7 +32,7 @@ class AtomicsSemaphore {
 
   tryAcquire() {
     const { words } = this;
-    for (let free = Atomics.load(words, FREE); free > 0; ) {
+    for (let free = Atomics.load(words, FREE); free > 0;) {
       const seen = Atomics.compareExchange(words, FREE, free, free - 1);
       if (seen === free) return true;
       free = seen;

@@ -17,7 +17,7 @@ const now = () => performance.now();
 /** One more inside; the most is kept, for who wants to check it. */
 function enter(words) {
   const inside = Atomics.add(words, INSIDE, 1) + 1;
-  for (let peak = Atomics.load(words, PEAK); inside > peak; ) {
+  for (let peak = Atomics.load(words, PEAK); inside > peak;) {
     const seen = Atomics.compareExchange(words, PEAK, peak, inside);
     if (seen === peak) break;
     peak = seen;
@@ -38,7 +38,7 @@ const kinds = {
       end: () => semaphore.close(),
       async task(words, hold) {
         let longest = 0;
-        for (let hasMore = true; hasMore; ) {
+        for (let hasMore = true; hasMore;) {
           const asked = now();
           const permit = await semaphore.acquire();
           longest = Math.max(longest, now() - asked);
@@ -62,7 +62,7 @@ const kinds = {
       end() {},
       async task(words, hold) {
         let longest = 0;
-        for (let hasMore = true; hasMore; ) {
+        for (let hasMore = true; hasMore;) {
           const asked = now();
           semaphore.acquire();
           longest = Math.max(longest, now() - asked);
@@ -83,7 +83,7 @@ function byAtomics(semaphore) {
     end() {},
     async task(words, hold) {
       let longest = 0;
-      for (let hasMore = true; hasMore; ) {
+      for (let hasMore = true; hasMore;) {
         const asked = now();
         await semaphore.acquire();
         longest = Math.max(longest, now() - asked);
