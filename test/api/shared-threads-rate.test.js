@@ -115,7 +115,7 @@ describe('a rate limiter shared by threads', function () {
             let taken = 0;
             const note = (tokens) => {
               const now = process.hrtime.bigint();
-              for (let i = 0; i < tokens; i++) starts[1n + Atomics.add(starts, 0, 1n)] = now;
+              for (let i = 0; i < tokens; i++) starts[1 + Number(Atomics.add(starts, 0, 1n))] = now;
               taken += tokens;
             };
             const asking = async (tokens) => {
@@ -296,7 +296,7 @@ describe('a rate limiter shared by threads', function () {
       await threads[1].run(({ it }) => it.reconfigure({ burst: 3 }));
       await threads[2].run(({ it }) => it.reconfigure({ max: 2 }));
       assert.equal((await rejection(crew.it.acquire(4))).code, 'ERR_OUT_OF_RANGE');
-      while (crew.it.available < 3) await crew.here.world.turn(); // at an hour for each token it would take long
+      await crew.it.acquire(3, { timeout: HOUR / 2 });
     });
 
     it('to a smaller burst turns away who asks for more than that, in any thread', async () => {
@@ -317,7 +317,7 @@ describe('a rate limiter shared by threads', function () {
 
     it('penalize() holds for all, and for who waits in other threads', async () => {
       await crew.share('RateLimiter', { max: 1000, per: 1, burst: 5 });
-      await threads[0].run(({ it }) => it.penalize(HOUR));
+      await threads[0].run(({ it }, ms) => it.penalize(ms), HOUR);
       await crew.assertLevels({ available: 0, waiting: 0 });
       assert.deepEqual(await crew.each(({ it }) => it.tryAcquire()), [false, false, false, false]);
       await crew.acquire(threads[1], 'wait', { form: 'signal' });

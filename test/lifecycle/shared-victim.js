@@ -8,7 +8,7 @@ const { LIMITS, RATE, Tally } = require('./shared-tally');
 
 const AT_ONCE = 5; // activities
 
-const turn = () => new Promise(setImmediate);
+const turn = () => new Promise((resolve) => setImmediate(resolve));
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 class Victim {
@@ -135,9 +135,11 @@ class Victim {
   }
 
   async reading(stream, chance) {
+    let isEnough = this.rng.chance(chance);
     for await (const result of stream) {
       if (result !== undefined) throw new Error('not what the mapper returned');
-      if (this.rng.chance(chance)) break;
+      if (isEnough) break;
+      isEnough = this.rng.chance(chance);
     }
   }
 
