@@ -85,6 +85,26 @@ Napi::Value NameOf(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), name, static_cast<size_t>(length));
 }
 
+// dump(signal, path) -> its number, from 0; or a libuv error, below 0.
+Napi::Value Dump(const Napi::CallbackInfo& info) {
+  Instance* instance = InstanceOf(info);
+  std::string path = info[1].ToString().Utf8Value();
+  sluice_dump* dump = nullptr;
+  int error = sluice_dump_start(&instance->flight, info[0].ToNumber().Int32Value(), path.c_str(), &dump);
+  if (error != 0) return Napi::Number::New(info.Env(), error);
+  instance->dumps.push_back(dump);
+  return Napi::Number::New(info.Env(), static_cast<double>(instance->dumps.size() - 1));
+}
+
+// stopDump(number), once for each.
+void StopDump(const Napi::CallbackInfo& info) {
+  auto& dumps = InstanceOf(info)->dumps;
+  size_t number = info[0].ToNumber().Uint32Value();
+  if (number >= dumps.size() || dumps[number] == nullptr) return;
+  sluice_dump_stop(dumps[number]);
+  dumps[number] = nullptr;
+}
+
 }  // namespace
 
 Napi::Object RecorderOf(Napi::Env env, Instance* instance) {
@@ -93,6 +113,8 @@ Napi::Object RecorderOf(Napi::Env env, Instance* instance) {
   recorder["stop"] = Napi::Function::New<Stop>(env, "stop", instance);
   recorder["snapshot"] = Napi::Function::New<Snapshot>(env, "snapshot", instance);
   recorder["nameOf"] = Napi::Function::New<NameOf>(env, "nameOf", instance);
+  recorder["dump"] = Napi::Function::New<Dump>(env, "dump", instance);
+  recorder["stopDump"] = Napi::Function::New<StopDump>(env, "stopDump", instance);
   auto kinds = Napi::Array::New(env);
 #define SLUICE_TEXT(name, text) kinds[static_cast<uint32_t>(SLUICE_RECORD_##name)] = text;
   SLUICE_RECORD_KINDS(SLUICE_TEXT)
