@@ -65,6 +65,7 @@
       'sources': [
         'src/uv/commons.c',
         'src/uv/driver.c',
+        'src/uv/dump.c',
         'src/uv/flight.c',
         'src/uv/names.c',
         'src/uv/pulse.c',

@@ -216,9 +216,9 @@ function string(name, value, owner) {
   return value;
 }
 
-/** The name by which threads share a limit. */
-function sharedName(name, value, owner) {
-  if (string(name, value, owner) === '') throw outOfRange(nameOf(name, owner), 'a name', value);
+/** One that is not empty. */
+function text(name, value, owner) {
+  if (string(name, value, owner) === '') throw outOfRange(nameOf(name, owner), 'not empty', value);
   return value;
 }
 
@@ -414,7 +414,7 @@ function rateWith(name, given, keys) {
 
 function readLimiterField(asked, key, value, owner) {
   if (key === 'maxWaiting') asked.maxWaiting = count(key, value, owner);
-  else if (key === 'shared') asked.shared = sharedName(key, value, owner);
+  else if (key === 'shared') asked.shared = text(key, value, owner);
   else return readRateField(asked.rate, key, value, owner);
   return true;
 }
@@ -538,8 +538,8 @@ module.exports = {
   retry,
   setLimit,
   setRate,
-  sharedName,
   string,
+  text,
   threshold,
   unrefFlag,
   wait,

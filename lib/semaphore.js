@@ -339,7 +339,7 @@ function permitsFor(what, size, given, isMutex) {
 
 function readField(asked, key, value, owner) {
   if (key === 'maxWaiting') asked.maxWaiting = options.count(key, value, owner);
-  else if (key === 'shared') asked.shared = options.sharedName(key, value, owner);
+  else if (key === 'shared') asked.shared = options.text(key, value, owner);
   else return false;
   return true;
 }
