@@ -127,7 +127,11 @@ class Chart {
     const { segments } = this.selected;
     const { data } = this;
     const start = data.start[segments[0]];
-    const end = segments.reduce((last, at) => Math.max(last, data.more.get(at)?.tail ?? data.end[at]), start);
+    const endOf = (at) => {
+      const { tail, isTailUnknown } = data.more.get(at) ?? {};
+      return tail === undefined || isTailUnknown ? data.end[at] : tail;
+    };
+    const end = segments.reduce((last, at) => Math.max(last, endOf(at)), start);
     const around = Math.max((end - start) * 0.35, 0.01);
     const row = data.rows[data.rowOf[segments[0]]];
     this.elements.lanes.scrollTop = row.y - this.height / 2;

@@ -250,13 +250,20 @@ function names(chart, context, scroll) {
     if (y + GROUP_HEAD > 0 && y < height) {
       context.textAlign = 'left';
       context.font = `600 13px ${theme.font}`;
-      context.fillStyle = theme.text;
       const name = fitted(context, group.name, (gutter + plot) * 0.6);
-      context.fillText(name, 2, y + GROUP_HEAD / 2 + 2);
       const after = 2 + context.measureText(name).width + 10;
       context.font = `12px ${theme.font}`;
+      const facts = fitted(context, factsOf(group), gutter + plot - after);
+      context.fillStyle = theme.ground;
+      context.globalAlpha = 0.85;
+      context.fillRect(0, y + 6, after + context.measureText(facts).width + 4, GROUP_HEAD - 8);
+      context.globalAlpha = 1;
+      context.font = `600 13px ${theme.font}`;
+      context.fillStyle = theme.text;
+      context.fillText(name, 2, y + GROUP_HEAD / 2 + 2);
+      context.font = `12px ${theme.font}`;
       context.fillStyle = theme.faint;
-      context.fillText(fitted(context, factsOf(group), gutter + plot - after), after, y + GROUP_HEAD / 2 + 2);
+      context.fillText(facts, after, y + GROUP_HEAD / 2 + 2);
     }
   }
   context.font = `11px ${theme.font}`;

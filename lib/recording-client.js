@@ -62,7 +62,7 @@ function factsOf({ at, near, isTail }) {
     say(more.isOpen ? 'lasts' : 'lasted', `${duration(took)}${more.isOpen ? ', and was not over at the end' : ''}`);
     if (data.attempt[at] > 0) say('before attempt', String(data.attempt[at]));
   }
-  say('at', wallClock(data.start[at]));
+  say('clock', wallClock(data.start[at]));
   say('from', more.startsBefore ? 'before the recording began' : exact(data.start[at]));
   say('to', data.kind[at] === OUTCOMES.indexOf('open') ? 'the end of the recording' : exact(data.end[at]));
   if (more.delay !== undefined) say('next attempt', `after ${duration(more.delay)}`);
