@@ -1735,12 +1735,14 @@ export interface FlightRecorder {
   toHTML(options?: PageOptions): string;
   /**
    * Writes what was recorded to a file whenever the process gets a signal, also while JavaScript is stuck: a native thread
-   * writes it. {@link Recording}'s `read` reads it.
+   * hears of it, and writes. {@link Recording}'s `read` reads it. A listener by `process.on` for the same signal works beside
+   * it; where there is none, the signal no longer ends the process. What goes wrong is said on stderr.
    *
-   * @param signal - as `'SIGUSR2'`
-   * @param file - its path; what is there is replaced
+   * @param signal - one that is free to be used, as `'SIGUSR2'` or `'SIGHUP'`; not `'SIGUSR1'`, which opens Node's inspector
+   * @param file - its path; what is there is replaced once the new one is whole
    * @returns a handle to end it with
-   * @throws the `TypeError` or `RangeError` of an invalid argument
+   * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` with a `code`, as of `node:fs`, where the
+   *   signal cannot be caught
    */
   dumpOnSignal(signal: `SIG${string}`, file: string): SignalDump;
 }

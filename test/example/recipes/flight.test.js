@@ -51,6 +51,7 @@ describe('recipes: a flight recording of a process that is stuck', function () {
     const read = await runNode([project.path('read-flight.js'), dump, page]);
     assert.deepEqual({ code: read.code, stderr: read.stderr }, { code: 0, stderr: '' });
     assert.match(read.stdout, /^pages, item 2, attempt 1: under way for \d+ ms$/m);
+    assert.doesNotMatch(read.stdout, /item 0/); // which had ended
     assert.match(readFileSync(page, 'utf8'), /^<!doctype html>/i);
     assert.match(readFileSync(page, 'utf8'), new RegExp(`process ${service.pid}`));
 
