@@ -18,6 +18,7 @@ function consume(source, worker, given) {
     const items = sourceOf('source', source);
     options.callback('worker', worker);
     const call = new options.Call(worker, 1);
+    call.origin = 'consume';
     call.leavesOut = true;
     call.discard = true;
     call.countsResults = true;

@@ -137,6 +137,12 @@ function remaining(lane) {
   return ints[ACTION] < 0 ? 0 : doubles[D.REMAINING];
 }
 
+/** The driver's clock, in milliseconds. */
+function clock() {
+  operations.CLOCK();
+  return doubles[D.NOW] / 1e6;
+}
+
 /** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
 function failure() {
   const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
@@ -172,6 +178,7 @@ module.exports = {
   handOver,
   grantWordOfJob,
   grantWordOfLane,
+  clock,
   failure,
   remaining,
   step,

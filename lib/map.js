@@ -22,6 +22,7 @@ function mapWithLimit(items, limit, mapper, given) {
   try {
     const source = sourceOf('items', items);
     const call = callOf(limit, mapper);
+    call.origin = 'mapWithLimit';
     if (given !== undefined) options.readEach(call, given, 'options', KEYS, readField);
     return runJob(call, source);
   } catch (error) {
@@ -33,6 +34,7 @@ function mapSettled(items, limit, mapper, given) {
   try {
     const source = sourceOf('items', items);
     const call = callOf(limit, mapper);
+    call.origin = 'mapSettled';
     call.collects = true;
     if (given !== undefined) options.readEach(call, given, 'options', SETTLED_KEYS, readSettledField);
     return runJob(call, source);

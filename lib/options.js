@@ -81,6 +81,8 @@ function exponentialRetry() {
 class Call {
   constructor(mapper, limit) {
     this.mapper = mapper;
+    this.named = mapper; // whose name the call goes by, where it has no label
+    this.origin = undefined; // the name of the package's function
     this.limit = limit;
     this.isAttempt = false; // `mapper` is a function of the context alone, and the call's value is its value
     this.failure = null; // { error }, where the first attempt has been made, and has failed

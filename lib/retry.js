@@ -1,12 +1,11 @@
 'use strict';
 
+const channels = require('./channels');
 const { Context } = require('./context');
 const { runJob } = require('./job');
 const options = require('./options');
-const { operations, doubles, D } = require('./engine');
+const { clock } = require('./engine');
 const { listen, toNative } = require('./promises');
-
-const { CLOCK } = operations;
 
 const KEYS = new Set([...options.RETRY_KEYS, 'timeout', ...options.COMMON_KEYS]);
 
@@ -28,6 +27,7 @@ function retry(fn, second, third) {
   } catch (error) {
     return Promise.reject(error);
   }
+  if (channels.isHeard()) return runJob(callOf(fn, policy), SOURCE);
   // Nothing bounds the first attempt, so there is nothing to decide before it fails: the job is opened then.
   let promise;
   try {
@@ -73,6 +73,8 @@ function execute(fn, given) {
   } catch (error) {
     return Promise.reject(error);
   }
+  call.origin = 'execute';
+  call.named = fn;
   const began = clock();
   return report(call, () => ({ attempts, durationMs: clock() - began }));
 }
@@ -86,12 +88,6 @@ async function report(call, describe) {
   }
 }
 
-/** The driver's clock, in milliseconds. */
-function clock() {
-  CLOCK();
-  return doubles[D.NOW] / 1e6;
-}
-
 function goOn(fn, policy, error) {
   const call = callOf(fn, policy);
   call.failure = { error };
@@ -100,6 +96,7 @@ function goOn(fn, policy, error) {
 
 function callOf(fn, policy) {
   const call = new options.Call(fn, 1);
+  call.origin = 'retry';
   call.isAttempt = true;
   call.retry = policy;
   return call;

@@ -276,6 +276,7 @@ function mapStream(items, limit, mapper, given) {
     const call = new options.Call(mapper, 1);
     options.setLimit(call, 'limit', limit);
     options.callback('mapper', mapper);
+    call.origin = 'mapStream';
     call.leavesOut = true;
     const asked = { call, isOrdered: true, highWaterMark: undefined };
     if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
@@ -313,6 +314,8 @@ const outcomeWithIndex = (index, outcome) => ({ index, ...outcome });
 function asCompleted(promises, given) {
   try {
     const call = new options.Call(itself, Infinity);
+    call.origin = 'asCompleted';
+    call.named = null;
     if (given !== undefined) options.readEach(call, given, 'options', COMPLETED_KEYS, readCompletedField);
     const items = [];
     for (const element of options.iterable('promises', promises)) {

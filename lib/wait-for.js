@@ -83,6 +83,7 @@ function timeoutError({ call, timeout }, { elapsed, loopBlocked }) {
 
 function read(poll, given) {
   const call = new options.Call(poll, 1);
+  call.origin = 'waitFor';
   call.isAttempt = true;
   call.retry = options.exponentialRetry();
   Object.assign(call.retry, {
