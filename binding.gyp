@@ -46,6 +46,7 @@
         'src/core/look.c',
         'src/core/mailbox.c',
         'src/core/open.c',
+        'src/core/recorder.c',
         'src/core/rng.c',
         'src/core/semaphore.c',
         'src/core/slab.c',
@@ -60,7 +61,13 @@
       'dependencies': ['sluice_core'],
       'defines': ['_GNU_SOURCE'],
       'cflags_c': ['-std=gnu11', '-O3', '<@(c_warnings)'],
-      'sources': ['src/uv/driver.c', 'src/uv/trace.c'],
+      'sources': [
+        'src/uv/driver.c',
+        'src/uv/flight.c',
+        'src/uv/names.c',
+        'src/uv/recording.c',
+        'src/uv/trace.c',
+      ],
     },
     {
       'target_name': 'sluice',
@@ -73,7 +80,7 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'cflags_cc': ['-Wall', '-Wextra', '-Werror'],
-      'sources': ['src/node/addon.cc', 'src/node/environment.cc'],
+      'sources': ['src/node/addon.cc', 'src/node/environment.cc', 'src/node/recorder.cc'],
       # A libuv symbol that the running Node lacks is then an error of require(), not of its first call.
       'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,now']}]],
     },

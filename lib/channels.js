@@ -45,8 +45,8 @@ class Told {
   }
 }
 
-/** Asking a function for its name may run user code: a proxy's trap, a class's static getter. */
-function nameOf({ label, named, origin }) {
+/** What a call goes by. Asking a function for its name may run user code: a proxy's trap, a class's static getter. */
+function nameOf({ label, named, api }) {
   if (label !== undefined) return label;
   try {
     const { name } = named;
@@ -54,12 +54,12 @@ function nameOf({ label, named, origin }) {
   } catch {
     // Then it has none.
   }
-  return origin;
+  return api;
 }
 
 /** A poll that comes to nothing is no failure, and waitFor's errors are its own. */
 function isTold(call) {
-  return call.origin !== 'waitFor';
+  return call.api !== 'waitFor';
 }
 
 /** Whether a call that begins now has to be told of. */
@@ -116,7 +116,7 @@ function hearsTimeouts() {
 
 /** Of withTimeout, which is no job: nothing else is told of it. */
 function tellGuardTimeout(label, named, error) {
-  if (timedOut.hasSubscribers) publishTimeout(new Told({ label, named, origin: 'withTimeout' }), error);
+  if (timedOut.hasSubscribers) publishTimeout(new Told({ label, named, api: 'withTimeout' }), error);
 }
 
 function hearsRetries() {
@@ -135,6 +135,7 @@ module.exports = {
   hearsTimeouts,
   holdTimeout,
   isHeard,
+  nameOf,
   tellEnd,
   tellGuardTimeout,
   tellRetry,

@@ -17,8 +17,7 @@ function consume(source, worker, given) {
   try {
     const items = sourceOf('source', source);
     options.callback('worker', worker);
-    const call = new options.Call(worker, 1);
-    call.origin = 'consume';
+    const call = new options.Call(worker, 1, 'consume');
     call.leavesOut = true;
     call.discard = true;
     call.countsResults = true;

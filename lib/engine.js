@@ -3,6 +3,7 @@
 // The mailbox, seen from JavaScript: the words, the operations, and what time brings. See docs/architecture.md.
 
 const binding = require('./binding');
+const observing = require('./observing');
 
 const { errors, bytes, grants } = binding.names;
 // Copies: an object filled from C is a hash table to V8, and reading it costs as much as a crossing.
@@ -116,6 +117,11 @@ function grantWordOfJob(slot) {
   return slot < grants.jobCount ? grants.jobs + slot : -1;
 }
 
+/** Where it is written down which lane took which of its granted items: at item modulo JOURNAL_ITEMS. */
+function journalOfJob(slot) {
+  return slot < grants.jobCount ? grants.journal + slot * grants.journalItems : -1;
+}
+
 /** The word a lane of a granted job writes its item to, or -1: such a lane asks each time. */
 function grantWordOfLane(slot) {
   return slot < grants.laneCount ? grants.lanes + slot : -1;
@@ -160,6 +166,7 @@ function currentEngine() {
 
 function rehearse(...args) {
   forTests.rehearse(...args);
+  observing.set('isRecording', false);
   engineNumber++;
 }
 
@@ -177,6 +184,8 @@ module.exports = {
   deliver,
   handOver,
   grantWordOfJob,
+  journalOfJob,
+  JOURNAL_ITEMS: grants.journalItems,
   grantWordOfLane,
   clock,
   failure,

@@ -32,6 +32,7 @@ const {
   doubles,
   operations,
   lanes,
+  JOURNAL_ITEMS,
   grantWordOfLane,
   failure,
   handOver,
@@ -39,6 +40,7 @@ const {
   step,
 } = require('./engine');
 const { isPermanent, unwrap } = require('./errors');
+const observing = require('./observing');
 const { readPlan, review } = require('./review');
 const { asResult, closeIterator } = require('./source');
 const { skip, stop } = require('./symbols');
@@ -49,6 +51,12 @@ const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REVIEW, ACTION_REST } = e
 const { ACTION_DONE, ACTION_DRAIN, ACTION_FAIL } = enums;
 const { OUTCOME_FULFILLED, OUTCOME_REJECTED, OUTCOME_REFUSED, OUTCOME_STOPPED } = enums;
 const { OUTCOME_PULLED, OUTCOME_EXHAUSTED } = enums;
+
+const JOURNAL_MASK = JOURNAL_ITEMS - 1;
+
+// While the recorder is on, shorter runs than this are not taken, though granted: C grants longer ones to items that it has
+// seen to be fast in this very turn, and only of those does the recorder know the time well enough without being called.
+const RECORDED_RUN_MIN = 7;
 
 // Whose time is over.
 const SCOPES = new Map([
@@ -167,10 +175,15 @@ function accept(lane) {
     const item = ints[ITEM];
     lane.index = item >= 0 ? item : doubles[D.ITEM_WIDE];
     lane.attempt = ints[ATTEMPT];
-    lane.job.grantedEnd = ints[GRANTED];
+    const end = ints[GRANTED];
+    lane.job.grantedEnd = observing.isRecording && isShort(lane.job, end) ? 0 : end;
   } else {
     acceptRare(lane, action);
   }
+}
+
+function isShort({ grantWord }, end) {
+  return grantWord >= 0 && end - ints[grantWord] < RECORDED_RUN_MIN;
 }
 
 function acceptRare(lane, action) {
@@ -347,6 +360,7 @@ function fulfilled(lane, value) {
       // Inside a granted run the answer is known: START the next item.
       ints[grantWord] = next + 1;
       ints[lane.grantWord] = next;
+      ints[job.journal + (next & JOURNAL_MASK)] = lane.slot; // read by the recorder, if there is one
       lane.index = next;
       lane.attempt = 1;
       readFirst(lane); // such a job does not pull

@@ -21,8 +21,7 @@ const KEYS = new Set([...SETTLED_KEYS, 'stopOnError']);
 function mapWithLimit(items, limit, mapper, given) {
   try {
     const source = sourceOf('items', items);
-    const call = callOf(limit, mapper);
-    call.origin = 'mapWithLimit';
+    const call = callOf(limit, mapper, 'mapWithLimit');
     if (given !== undefined) options.readEach(call, given, 'options', KEYS, readField);
     return runJob(call, source);
   } catch (error) {
@@ -33,8 +32,7 @@ function mapWithLimit(items, limit, mapper, given) {
 function mapSettled(items, limit, mapper, given) {
   try {
     const source = sourceOf('items', items);
-    const call = callOf(limit, mapper);
-    call.origin = 'mapSettled';
+    const call = callOf(limit, mapper, 'mapSettled');
     call.collects = true;
     if (given !== undefined) options.readEach(call, given, 'options', SETTLED_KEYS, readSettledField);
     return runJob(call, source);
@@ -43,8 +41,8 @@ function mapSettled(items, limit, mapper, given) {
   }
 }
 
-function callOf(limit, mapper) {
-  const call = new options.Call(mapper, 1);
+function callOf(limit, mapper, api) {
+  const call = new options.Call(mapper, 1, api);
   options.setLimit(call, 'limit', limit);
   options.callback('mapper', mapper);
   call.leavesOut = true;

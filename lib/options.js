@@ -79,11 +79,12 @@ function exponentialRetry() {
 
 // What a call asks for, in the words of the mailbox: milliseconds, numbers, absent ones at their defaults.
 class Call {
-  constructor(mapper, limit) {
+  /** @param api the function of the package that was called */
+  constructor(mapper, limit, api) {
     this.mapper = mapper;
-    this.named = mapper; // whose name the call goes by, where it has no label
-    this.origin = undefined; // the name of the package's function
     this.limit = limit;
+    this.api = api;
+    this.named = mapper; // whose name the call goes by, where it has no label
     this.isAttempt = false; // `mapper` is a function of the context alone, and the call's value is its value
     this.failure = null; // { error }, where the first attempt has been made, and has failed
     this.timeout = Infinity;
@@ -182,6 +183,11 @@ function count(name, value, owner) {
 
 function limit(name, value, owner) {
   return number(name, value, owner, 'an integer >= 1 or Infinity', isLimit);
+}
+
+function integer(name, value, owner, least, most) {
+  const isWithin = (given) => Number.isInteger(given) && given >= least && given <= most;
+  return number(name, value, owner, `an integer from ${least} to ${most}`, isWithin);
 }
 
 /** How many permits or tokens. */
@@ -503,6 +509,7 @@ module.exports = {
   duration,
   exponentialRetry,
   finiteDuration,
+  integer,
   isSignal,
   iterable,
   known,

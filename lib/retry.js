@@ -5,6 +5,7 @@ const { Context } = require('./context');
 const { runJob } = require('./job');
 const options = require('./options');
 const { clock } = require('./engine');
+const observing = require('./observing');
 const { listen, toNative } = require('./promises');
 
 const KEYS = new Set([...options.RETRY_KEYS, 'timeout', ...options.COMMON_KEYS]);
@@ -27,7 +28,8 @@ function retry(fn, second, third) {
   } catch (error) {
     return Promise.reject(error);
   }
-  if (channels.isHeard()) return runJob(callOf(fn, policy), SOURCE);
+  // Else its first attempt would not be seen, nor its start told.
+  if (observing.isRecording || channels.isHeard()) return runJob(callOf(fn, policy), SOURCE);
   // Nothing bounds the first attempt, so there is nothing to decide before it fails: the job is opened then.
   let promise;
   try {
@@ -73,7 +75,7 @@ function execute(fn, given) {
   } catch (error) {
     return Promise.reject(error);
   }
-  call.origin = 'execute';
+  call.api = 'execute';
   call.named = fn;
   const began = clock();
   return report(call, () => ({ attempts, durationMs: clock() - began }));
@@ -95,8 +97,7 @@ function goOn(fn, policy, error) {
 }
 
 function callOf(fn, policy) {
-  const call = new options.Call(fn, 1);
-  call.origin = 'retry';
+  const call = new options.Call(fn, 1, 'retry');
   call.isAttempt = true;
   call.retry = policy;
   return call;

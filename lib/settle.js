@@ -60,8 +60,7 @@ async function settleInOrder(elements) {
 
 /** Bounded, or watched: every element is an item of a job with no limit and no mapper to speak of. */
 function settleWith(iterable, given) {
-  const call = new options.Call(itself, Infinity);
-  call.origin = 'allSettled';
+  const call = new options.Call(itself, Infinity, 'allSettled');
   call.named = null;
   call.collects = true;
   options.readEach(call, given, 'options', KEYS, readField);

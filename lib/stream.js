@@ -273,10 +273,9 @@ class Results {
 function mapStream(items, limit, mapper, given) {
   try {
     const source = sourceOf('items', items);
-    const call = new options.Call(mapper, 1);
+    const call = new options.Call(mapper, 1, 'mapStream');
     options.setLimit(call, 'limit', limit);
     options.callback('mapper', mapper);
-    call.origin = 'mapStream';
     call.leavesOut = true;
     const asked = { call, isOrdered: true, highWaterMark: undefined };
     if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
@@ -313,8 +312,7 @@ const outcomeWithIndex = (index, outcome) => ({ index, ...outcome });
 
 function asCompleted(promises, given) {
   try {
-    const call = new options.Call(itself, Infinity);
-    call.origin = 'asCompleted';
+    const call = new options.Call(itself, Infinity, 'asCompleted');
     call.named = null;
     if (given !== undefined) options.readEach(call, given, 'options', COMPLETED_KEYS, readCompletedField);
     const items = [];

@@ -34,7 +34,7 @@ function waitFor(condition, given) {
   let request;
   try {
     options.callback('condition', condition);
-    request = read(pollOf(condition), given);
+    request = read(condition, given);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -81,9 +81,10 @@ function timeoutError({ call, timeout }, { elapsed, loopBlocked }) {
   return new TimeoutError('total', timeout, { elapsed, loopBlocked, label: call.label, isOutlived });
 }
 
-function read(poll, given) {
-  const call = new options.Call(poll, 1);
-  call.origin = 'waitFor';
+function read(condition, given) {
+  const poll = pollOf(condition);
+  const call = new options.Call(poll, 1, 'waitFor');
+  call.named = condition;
   call.isAttempt = true;
   call.retry = options.exponentialRetry();
   Object.assign(call.retry, {

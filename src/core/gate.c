@@ -3,6 +3,7 @@
  * Lanes wait in the order in which they came, first attempts and retries alike. For the first of them the job stands in
  * the line of its limiter (limiter.c), be it shared or the job's own; where they wait for an abandoned attempt it does
  * not, and the end of one brings it there. */
+#include "hooks.h"
 #include "internal.h"
 
 int sluice__gate_is_shut(const struct sluice__job *job) {
@@ -27,6 +28,8 @@ void sluice__gate_wait(struct sluice_engine *engine, struct sluice__job *job, st
   lane->deadline.kind = SLUICE__KIND_WAIT;
   lane->deadline.flags = SLUICE_FLAG_UNREF; /* it is the limiter's deadline that keeps the loop alive */
   sluice__link_into(engine, &lane->deadline, &job->waiting, SLUICE__LIST_WAITING);
+  sluice__record_lane(engine, SLUICE_RECORD_PARK,
+                      sluice__gate_is_shut(job) ? SLUICE_REASON_ABANDONED : SLUICE_REASON_RATE, lane);
   sluice__gate_update(engine, job);
 }
 

@@ -1,4 +1,5 @@
 /* Grants: runs of items that lanes take without a call. The contract stands in sluice.h. */
+#include "hooks.h"
 #include "internal.h"
 
 static int has_lane_word(const struct sluice_engine *engine, const struct sluice__lane *lane) {
@@ -18,6 +19,7 @@ void sluice__grant_sync(struct sluice_engine *engine, struct sluice__job *job) {
   int64_t next_item = *next_item_word(engine, job);
   int64_t taken = next_item - (int64_t)job->next_item;
   if (taken <= 0 || next_item > (int64_t)job->granted_end) return; /* nothing, or forged */
+  sluice__record_run(engine, job, job->next_item, (uint64_t)next_item);
   job->next_item += (uint64_t)taken;
   job->counts.started += (uint64_t)taken;
   job->counts.done += (uint64_t)taken;

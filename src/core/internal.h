@@ -100,6 +100,7 @@ struct sluice__item {
   uint32_t blocked;   /* as in a lane */
   uint32_t lane;      /* slot number */
   uint8_t has_failed; /* for good: the caller is asked about it */
+  uint8_t is_told;    /* under review: the recorder knows how the attempt ended */
 };
 
 struct sluice__items {
@@ -230,6 +231,8 @@ struct sluice_engine {
   uint64_t ran;          /* how long lanes have run in this turn, as far as observed */
   uint32_t stride;       /* steps until the clock is to be read again */
   uint8_t is_turn_fresh; /* nothing observed yet in this turn */
+
+  struct sluice_recorder *recorder; /* NULL: off; see hooks.h */
 
   struct sluice__wheel wheel;
 };

@@ -4,6 +4,7 @@
  * head only. It has one deadline, the gate, for the head: a newborn like all others, but due when the bucket says so,
  * whenever it was armed. It is armed exactly while somebody is in the line. A job stands in it once, for the first of
  * its lanes that wait, and again behind the others for the next. */
+#include "hooks.h"
 #include "internal.h"
 
 struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine, struct sluice_handle handle) {
@@ -207,6 +208,7 @@ int sluice_draw(struct sluice_engine *engine, struct sluice_handle handle, uint6
   waiter->is_draw = 1;
   engine->rated++;
   sluice__limiter_join(engine, limiter, &waiter->claim);
+  sluice__record_waiter(engine, SLUICE_RECORD_PARK, SLUICE_REASON_RATE, waiter);
   decision->event = SLUICE_EVENT_NONE;
   decision->lane = sluice__slot_handle(&waiter->slot);
   return SLUICE_OK;

@@ -2,6 +2,7 @@
  */
 #include <string.h>
 
+#include "hooks.h"
 #include "internal.h"
 
 static int policy_valid(const struct sluice_policy *policy) {
@@ -63,5 +64,6 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
   sluice__deadline_init(&job->total, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__arm(engine, &job->total, SLUICE__KIND_TOTAL, policy->total_timeout);
   decision->job = sluice__slot_handle(slot);
+  sluice__record_job(engine, SLUICE_RECORD_OPEN, SLUICE_REASON_NONE, job);
   return SLUICE_OK;
 }

@@ -4,6 +4,7 @@
  * back. It may be above `permits` after a resize. The line is served from its head only, so that nobody overtakes a
  * heavy waiter. A job stands in it once, for the lane `claimant`, which has taken an item; no other of its lanes takes
  * one meanwhile. */
+#include "hooks.h"
 #include "internal.h"
 
 struct sluice__semaphore *sluice__semaphore_find(const struct sluice_engine *engine, struct sluice_handle handle) {
@@ -211,6 +212,7 @@ int sluice_acquire(struct sluice_engine *engine, struct sluice_handle handle, ui
   waiter->is_draw = 0;
   semaphore->waiting++;
   sluice__list_append(&semaphore->claims, &waiter->claim.link);
+  sluice__record_waiter(engine, SLUICE_RECORD_PARK, SLUICE_REASON_LIMIT, waiter);
   decision->event = SLUICE_EVENT_NONE;
   decision->lane = sluice__slot_handle(&waiter->slot);
   return SLUICE_OK;

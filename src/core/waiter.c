@@ -2,6 +2,7 @@
  *
  * A waiter stands in two places: its claim in the line of what it waits for, its deadline with all others. Whichever
  * comes first takes it out of both; then it is handed over, or reported when its time is over, and gone. */
+#include "hooks.h"
 #include "internal.h"
 
 int sluice__waiter_new(struct sluice_engine *engine, uint64_t weight, uint64_t timeout, uint32_t flags,
@@ -39,6 +40,17 @@ static void free_waiter(struct sluice_engine *engine, struct sluice__waiter *wai
   sluice__slab_give_back(&engine->waiters, &waiter->slot);
 }
 
+static void record_end(struct sluice_engine *engine, const struct sluice__waiter *waiter, enum sluice_event event) {
+  if (event == SLUICE_EVENT_GRANTED) {
+    enum sluice_record_reason reason = waiter->is_draw ? SLUICE_REASON_RATE : SLUICE_REASON_LIMIT;
+    sluice__record_waiter(engine, SLUICE_RECORD_WAKE, reason, waiter);
+  } else if (event == SLUICE_EVENT_OVERTIME) {
+    sluice__record_waiter(engine, SLUICE_RECORD_TIMEOUT, SLUICE_REASON_WAIT, waiter);
+  } else {
+    sluice__record_waiter(engine, SLUICE_RECORD_ABORT, SLUICE_REASON_NONE, waiter);
+  }
+}
+
 void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *waiter, enum sluice_event event,
                         struct sluice_decision *decision) {
   decision->event = event;
@@ -46,6 +58,7 @@ void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *wai
   decision->lane = sluice__slot_handle(&waiter->slot);
   decision->elapsed = sluice__time(engine) - waiter->since;
   decision->blocked = 0;
+  record_end(engine, waiter, event);
   free_waiter(engine, waiter);
 }
 
@@ -82,6 +95,7 @@ int sluice_withdraw(struct sluice_engine *engine, struct sluice_handle handle) {
   if (waiter == NULL) return SLUICE_ESTALE;
   sluice__waiter_leave(engine, waiter);
   sluice__disarm(engine, &waiter->deadline);
+  sluice__record_waiter(engine, SLUICE_RECORD_ABORT, SLUICE_REASON_NONE, waiter);
   free_waiter(engine, waiter);
   return SLUICE_OK;
 }

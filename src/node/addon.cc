@@ -1,5 +1,6 @@
 // The boundary: one argument-less function per operation of the mailbox, and the names of its words.
 #include "environment.h"
+#include "recorder.h"
 
 namespace sluice {
 
@@ -56,6 +57,13 @@ Napi::Value Usage(const Napi::CallbackInfo& info) {
   return object;
 }
 
+// nameJob(slot, generation, name): for whoever looks at the job from outside.
+void NameJob(const Napi::CallbackInfo& info) {
+  sluice_handle job = {info[0].ToNumber().Uint32Value(), info[1].ToNumber().Uint32Value()};
+  std::string name = info[2].ToString().Utf8Value();
+  sluice_names_set(static_cast<Instance*>(info.Data())->names, job, name.data(), name.size());
+}
+
 void Export(Napi::Env env, Napi::Object exports, const char* name, napi_callback callback, Instance* instance) {
   napi_value function = nullptr;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, instance, &function) == napi_ok)
@@ -80,6 +88,8 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
   attached["operations"] = operations;
   attached["rehearse"] = Napi::Function::New<Rehearse>(env, "rehearse", instance);
   attached["recorded"] = Napi::Function::New<Recorded>(env, "recorded", instance);
+  attached["nameJob"] = Napi::Function::New<NameJob>(env, "nameJob", instance);
+  attached["recorder"] = RecorderOf(env, instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
   return attached;
 }
@@ -108,6 +118,8 @@ Napi::Object Names(Napi::Env env) {
   grants["jobCount"] = SLUICE_GRANT_JOBS;
   grants["lanes"] = offsetof(sluice_mailbox, grants.item) / sizeof(int32_t);
   grants["laneCount"] = SLUICE_GRANT_LANES;
+  grants["journal"] = offsetof(sluice_mailbox, journal) / sizeof(int32_t);
+  grants["journalItems"] = SLUICE_JOURNAL_ITEMS;
   names["grants"] = grants;
   auto enums = Napi::Object::New(env);
 #define SLUICE_NAME(name) enums[#name] = static_cast<int>(SLUICE_##name);

@@ -41,6 +41,9 @@ std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mail
   if (napi_get_uv_event_loop(env, &loop) != napi_ok || !RandomSeed(&seed))
     return Throw<Napi::Error>(env, "sluice: no event loop, or no randomness");
   std::unique_ptr<Instance> instance(new Instance(env));
+  instance->names = sluice_names_new();
+  if (instance->names == nullptr || sluice_flight_init(&instance->flight, instance->names) != 0)
+    return Throw<Napi::Error>(env, "sluice: out of memory");
   if (napi_add_async_cleanup_hook(env, OnCleanup, instance.get(), &instance->cleanup_hook_) != napi_ok)
     return Throw<Napi::Error>(env, "sluice: the environment is shutting down");
   auto* words = static_cast<struct sluice_mailbox*>(mailbox.Data());
@@ -60,6 +63,8 @@ Instance::~Instance() {
   // Where OnClosed has not run, the references' environment is gone before them.
   mailbox_.SuppressDestruct();
   wake_.SuppressDestruct();
+  if (flight.names != nullptr) sluice_flight_fini(&flight);
+  sluice_names_free(names);
 }
 
 void Instance::Rehearse(const Napi::CallbackInfo& info) {
@@ -78,6 +83,7 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
     Throw<Napi::Error>(env_, "sluice: out of memory");
     return;
   }
+  sluice_flight_stop(&flight, &driver);  // what it told was of another engine
   sluice_engine* former = driver.engine;
   if (is_virtual) {
     sluice_driver_use_virtual_time(&driver, engine);

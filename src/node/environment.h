@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "../uv/driver.h"
+#include "../uv/flight.h"
+#include "../uv/names.h"
 
 namespace sluice {
 
@@ -28,6 +30,8 @@ class Instance {
   void Rehearse(const Napi::CallbackInfo& info);
 
   sluice_driver driver{};
+  sluice_names* names = nullptr;  // of its jobs; lives as long as this
+  sluice_flight flight{};
 
  private:
   explicit Instance(Napi::Env env) : env_(env) {}

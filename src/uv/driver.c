@@ -26,6 +26,7 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "trace.h"
 
 #define BLOCK_MIN (5 * SLUICE_MILLISECOND)
@@ -38,6 +39,18 @@ static uint64_t read_clock(const struct sluice_driver *driver) {
   return uv_hrtime() - driver->began;
 }
 
+/* Who drives virtual time keeps it in this word. */
+static uint64_t virtual_ticks(const struct sluice_driver *driver) {
+  double now = DOUBLE(driver, NOW);
+  return now >= 0 && now < (double)SLUICE_NEVER ? (uint64_t)now : 0;
+}
+
+/* The time of what the recorder is told next: once for each crossing, not for each event. */
+static void stamp(struct sluice_driver *driver) {
+  uint64_t ticks = driver->is_virtual ? virtual_ticks(driver) : sluice__ticks(driver->is_tsc);
+  sluice_recorder_tell_time(driver->recorder, ticks);
+}
+
 static void call_engine(struct sluice_driver *driver, enum sluice_operation operation) {
   if (driver->trace == NULL) sluice_mailbox_call(driver->engine, driver->mailbox, operation);
   else sluice__trace_call(driver->trace, driver->engine, driver->mailbox, operation);
@@ -45,6 +58,7 @@ static void call_engine(struct sluice_driver *driver, enum sluice_operation oper
 
 /* The time operations go through the mailbox only while they are recorded, so that the record is whole. */
 static void tell_time(struct sluice_driver *driver, enum sluice_operation operation, uint64_t now, uint64_t span) {
+  if (driver->recorder != NULL) stamp(driver);
   if (driver->trace != NULL) {
     DOUBLE(driver, NOW) = (double)now;
     DOUBLE(driver, SPAN) = (double)span;
@@ -87,6 +101,7 @@ static void update_reference(struct sluice_driver *driver) {
 }
 
 void sluice_driver_step(struct sluice_driver *driver) {
+  if (driver->recorder != NULL) stamp(driver);
   if (--driver->countdown == 0 || sluice_wants_clock(driver->engine)) observe(driver);
   if (driver->trace == NULL) sluice_mailbox_step(driver->engine, driver->mailbox);
   else call_engine(driver, SLUICE_OPERATION_STEP);
@@ -104,6 +119,7 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
     INT(driver, ACTION) = SLUICE_ESTATE; /* only the loop moves real time */
     return;
   }
+  if (driver->recorder != NULL) stamp(driver);
   /* The turn's time runs from here. (JOIN is no step: the first lanes start inside the call, whatever the time.) */
   if (operation == SLUICE_OPERATION_OPEN && --driver->countdown == 0) observe(driver);
   if (sluice_mailbox_wants_clock(driver->engine, driver->mailbox, operation)) observe(driver);
@@ -160,6 +176,17 @@ static uint64_t busy_since_prepare(const struct sluice_driver *driver, uint64_t 
   return passed > slept ? passed - slept : 0;
 }
 
+/* While nothing has a deadline the engine need not know what blocked the loop; the recorder does. */
+static void record_block(struct sluice_driver *driver, uint64_t now) {
+  uint64_t idle_time = uv_metrics_idle_time(driver->prepare.loop);
+  uint64_t passed = now - driver->recorded_until;
+  uint64_t slept = idle_time - driver->recorded_idle_time;
+  driver->recorded_until = now;
+  driver->recorded_idle_time = idle_time;
+  stamp(driver);
+  if (passed > slept + BLOCK_MIN) sluice_recorder_tell_block(driver->recorder, passed - slept);
+}
+
 static void on_prepare(uv_prepare_t *prepare) {
   struct sluice_driver *driver = prepare->data;
   if (driver->is_virtual) return;
@@ -175,6 +202,7 @@ static void on_prepare(uv_prepare_t *prepare) {
       driver->block_ended = now;
     }
   }
+  if (driver->recorder != NULL) record_block(driver, now);
   driver->turn_ended = now;
   tell_time(driver, SLUICE_OPERATION_TURN_END, now, busy);
   update_timer(driver);
@@ -259,6 +287,17 @@ void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed clos
   uv_close((uv_handle_t *)&driver->check, on_closed);
   uv_close((uv_handle_t *)&driver->timer, on_closed);
   uv_close((uv_handle_t *)&driver->idle, on_closed);
+}
+
+void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace) {
+  driver->recorder = recorder;
+  driver->is_tsc = (uint8_t)is_tsc;
+  if (driver->engine != NULL) sluice_record_to(driver->engine, recorder);
+  if (recorder == NULL) return;
+  sluice_recorder_share_journal(recorder, &driver->mailbox->journal, pace);
+  driver->recorded_until = read_clock(driver);
+  driver->recorded_idle_time = uv_metrics_idle_time(driver->prepare.loop);
+  stamp(driver);
 }
 
 static void use_engine(struct sluice_driver *driver, struct sluice_engine *engine, int is_virtual) {
