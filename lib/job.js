@@ -317,21 +317,10 @@ class Job {
   /** After the last report, which may still reject the call. */
   fulfil(value, counts) {
     const { resolve, reject, link, told } = this;
-    const settle = () => {
-      resolve(value);
-      link?.resolve();
-      if (told !== null) channels.tellEnd(told, null, counts);
-    };
     this.link = null; // it is cut behind the settling
     const reported = this.reportLast(counts);
-    if (reported === undefined) {
-      settle();
-    } else {
-      settleAfter(reported, settle, (error) => {
-        reject(error);
-        if (told !== null) channels.tellEnd(told, { error }, counts);
-      });
-    }
+    if (reported === undefined) settle({ resolve, link, told }, value, counts);
+    else settleAfter(reported, { resolve, reject, link, told }, value, counts);
   }
 
   rejectAfterReport(error, counts) {
@@ -501,10 +490,20 @@ class Job {
  * The last report rejects the call where its promise is rejected by now, or about to be. The call does not wait for more:
  * nothing bounds it any longer.
  */
-async function settleAfter(reported, settle, refuse) {
-  listen(reported, undefined, refuse);
+async function settleAfter(reported, job, value, counts) {
+  const { reject, told } = job;
+  listen(reported, undefined, (error) => {
+    reject(error);
+    if (told !== null) channels.tellEnd(told, { error }, counts);
+  });
   for (let i = 0; i < 4; i++) await undefined;
-  settle();
+  settle(job, value, counts);
+}
+
+function settle({ resolve, link, told }, value, counts) {
+  resolve(value);
+  link?.resolve();
+  if (told !== null) channels.tellEnd(told, null, counts);
 }
 
 /** @returns the call's promise, which the job does not hold */
