@@ -143,6 +143,12 @@ function remaining(lane) {
   return ints[ACTION] < 0 ? 0 : doubles[D.REMAINING];
 }
 
+/** The driver's clock, in milliseconds. */
+function clock() {
+  operations.CLOCK();
+  return doubles[D.NOW] / 1e6;
+}
+
 /** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
 function failure() {
   const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
@@ -182,6 +188,7 @@ module.exports = {
   journalOfJob,
   JOURNAL_ITEMS: grants.journalItems,
   grantWordOfLane,
+  clock,
   failure,
   remaining,
   step,

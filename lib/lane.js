@@ -21,6 +21,7 @@
 // - What runs from drain() is in nobody's async context and has no caller: user code runs in the job's resource, and a
 //   lane born there gives way once, so that its mapper runs in a microtask that has a caller.
 
+const channels = require('./channels');
 const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
 const {
@@ -103,6 +104,7 @@ class Lane extends Attempt {
     const hasFailed = attempt > 1 || (attempt === 1 && this.action !== ACTION_START);
     const cause = hasFailed && scope !== 'attempt' ? this.error : undefined; // else each would hold all before it
     const error = job.timeoutError(scope, { elapsed, loopBlocked, index, attempt, cause, isOutlived });
+    channels.holdTimeout(job, error);
     const action = ints[ACTION];
     if (action === ACTION_FAIL || action === ACTION_DRAIN) {
       job.runInContext(failOnTime, this, error);
@@ -421,10 +423,26 @@ function failed(lane, error) {
     job.failWith(error);
     return;
   }
-  const isRetried =
-    action === ACTION_REVIEW || ((action === ACTION_START || action === ACTION_PARK) && ints[ATTEMPT] > 1);
-  if (!isRetried && job.isCollecting) job.collect(index, error);
+  const isRetried = (action === ACTION_START || action === ACTION_PARK) && ints[ATTEMPT] > 1;
+  if (!isRetried && action !== ACTION_REVIEW && job.isCollecting) job.collect(index, error);
+  const again =
+    isRetried && channels.hearsRetries() ? { index, attempt: ints[ATTEMPT] - 1, delay: delayOf(action), error } : null;
   accept(lane);
+  if (again !== null || job.told?.timeout) tell(lane, job, again);
+}
+
+/** Of a retry, before it: one without a wait starts at once. */
+function delayOf(action) {
+  return action === ACTION_PARK ? doubles[D.DELAY] : 0;
+}
+
+/** Of what became of an attempt. Whoever is told may end the call, and what starts next has not been called yet. */
+function tell(lane, job, again) {
+  const { isPending } = lane;
+  lane.isPending = true;
+  if (job.told !== null) channels.tellTimeout(job.told);
+  if (again !== null && lane.job !== null) channels.tellRetry(job, again);
+  lane.isPending = isPending;
 }
 
 /** The callbacks were asked, and C has heard. */

@@ -84,7 +84,7 @@ class Call {
     this.mapper = mapper;
     this.limit = limit;
     this.api = api;
-    this.named = mapper; // whose name the job goes by, where it has no label
+    this.named = mapper; // whose name the call goes by, where it has no label
     this.isAttempt = false; // `mapper` is a function of the context alone, and the call's value is its value
     this.failure = null; // { error }, where the first attempt has been made, and has failed
     this.timeout = Infinity;

@@ -128,6 +128,7 @@ static void park(struct sluice__lane *lane, struct sluice_decision *decision) {
   decision->action = SLUICE_ACTION_PARK;
   decision->item = lane->item;
   decision->attempt = lane->attempt;
+  decision->delay = 0;
 }
 
 /* A pause of our own, not a wait: the loop stays alive for it, also for an unreferenced job. */
@@ -242,6 +243,7 @@ static void retry(struct sluice_engine *engine, struct sluice__job *job, struct 
     sluice__arm(engine, &lane->deadline, SLUICE__KIND_BACKOFF, delay < SLUICE_NEVER ? delay : SLUICE_NEVER - 1);
     sluice__record_wait(engine, SLUICE_RECORD_PARK, SLUICE_REASON_BACKOFF, lane, delay);
     park(lane, decision);
+    decision->delay = delay;
   } else if (sluice__must_yield(engine, job)) {
     yield(engine, lane, decision);
   } else {

@@ -137,7 +137,10 @@ static void write_action(struct sluice_mailbox *mailbox, const struct sluice_dec
   if (decision->action == SLUICE_ACTION_START) {
     write_item(mailbox, decision);
     INT(GRANTED) = (int32_t)decision->granted;
-  } else if (decision->action == SLUICE_ACTION_PARK || decision->action == SLUICE_ACTION_PULL) {
+  } else if (decision->action == SLUICE_ACTION_PARK) {
+    write_item(mailbox, decision);
+    DOUBLE(DELAY) = ns_to_ms(decision->delay);
+  } else if (decision->action == SLUICE_ACTION_PULL) {
     write_item(mailbox, decision);
   } else if (decision->action == SLUICE_ACTION_REVIEW) {
     INT(ATTEMPT) = (int32_t)decision->attempt;

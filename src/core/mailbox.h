@@ -48,7 +48,7 @@ extern "C" {
   X(TIMEOUT, 12) /* in: also a guard's, and a sleep's duration */ \
   X(TOTAL_TIMEOUT, 13) \
   X(YIELD_AFTER, 14) \
-  X(DELAY, 15) /* also of step(WAIT) and step(WISH) */ \
+  X(DELAY, 15) /* also of step(WAIT) and step(WISH); out: PARK, the backoff */ \
   X(FACTOR, 16) \
   X(MAX_DELAY, 17) \
   X(ELAPSED, 18) /* out, with LOOP_BLOCKED: milliseconds */ \

@@ -200,7 +200,7 @@ struct sluice_decision {
   uint64_t item;         /* START: which; PULL: which it would be; PARK: where the lane holds one (attempt not 0) */
   uint32_t attempt;      /* START: which, from 1; PARK, REVIEW: the one to come, 0 for the next item's first */
   uint32_t retries_left; /* REVIEW: with the one to come; SLUICE_UNLIMITED: no end of them */
-  uint64_t delay;        /* REVIEW: the wait that is planned */
+  uint64_t delay;        /* REVIEW: the wait that is planned; PARK: the backoff, 0 where it waits for anything else */
   uint64_t granted;      /* START from step(): the end of the granted run; 0: none */
   uint64_t item_elapsed; /* REVIEW: since the item's stamp */
   uint64_t elapsed;      /* TIMED_OUT, ITEM, OUTLIVED, TOTAL, EXPIRED, SLEPT, OVERTIME: since the stamp; GRANTED of
