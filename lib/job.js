@@ -126,7 +126,7 @@ class Job {
     this.generation = ints[JOB_GENERATION];
     this.grantWord = grantWordOfJob(this.slot);
     this.journal = journalOfJob(this.slot);
-    if (observing.isOn) nameJob(this.slot, this.generation, channels.nameOf(call));
+    if (observing.isOn) nameJob(this.slot, this.generation, nameOf(call));
     try {
       this.prepare(source);
       this.start(false);
