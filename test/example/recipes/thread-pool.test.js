@@ -46,10 +46,10 @@ describe('recipes: one rate limit for a pool of threads', function () {
   });
 
   it('all threads together keep to the rate, and none waits for another one to end', async () => {
-    const batches = ['a', 'b', 'c'].map((name) => pool.run(batch(name, 12)));
-    assert.deepEqual(await Promise.all(batches), [found(12), found(12), found(12)]);
+    const batches = ['a', 'b', 'c'].map((name) => pool.run(batch(name, 24)));
+    assert.deepEqual(await Promise.all(batches), [found(24), found(24), found(24)]);
     assert.equal(threads.length, 3);
-    assert.equal(arrivals.length, 36);
+    assert.equal(arrivals.length, 72);
     for (let from = 0; from < arrivals.length; from += 1) {
       for (let to = from; to < arrivals.length; to += 1) {
         const allowed = 1 + (MAX * (arrivals[to][1] - arrivals[from][1] + JITTER)) / 1_000;
