@@ -1682,7 +1682,7 @@ export function watchLoop(options?: WatchOptions): LoopWatch;
 /** Options of {@link FlightRecorder}'s `start`. */
 export interface RecorderOptions {
   /**
-   * How many events are kept; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
+   * How many events are kept at most; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
    * 40 bytes.
    * @defaultValue 65536
    */
@@ -1853,11 +1853,11 @@ export class Recording {
   /**
    * Reads what `dumpOnSignal` wrote, or `JSON.stringify` of a recording.
    *
-   * @param data - the text, or its bytes in UTF-8
+   * @param source - the text, or its bytes in UTF-8
    * @throws a {@link SluiceError} (`ERR_SLUICE_RECORDING`) where that is no recording, or not all of it; the `TypeError` of
    *   an invalid argument
    */
-  static read(data: string | Uint8Array): Recording;
+  static read(source: string | Uint8Array): Recording;
   /** The version of its form. */
   readonly version: 1;
   /** When it began, in milliseconds since 1970 (as `Date.now()`): the time 0 of its events. */
