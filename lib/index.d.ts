@@ -1602,7 +1602,7 @@ export interface BlockedJob {
 export interface OpenWork {
   /** Calls that have not settled. */
   readonly jobs: number;
-  /** Attempts that run, or wait for a retry, a token or a permit. */
+  /** Attempts that run, or wait for a retry, a token or a permit; a `withTimeout` and a `sleep` count as one each. */
   readonly lanes: number;
   /** Those who wait for a permit or for tokens. */
   readonly waiters: number;
