@@ -389,7 +389,7 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   int is_useless = is_full || has_no_room || is_taking(job) || !sluice__job_has_next_item(job);
   if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
     sluice__permit_claim(engine, job);
-    is_useless = 1;
+    is_useless = !job->has_spare; /* one that was leased has become free just now */
   }
   if (is_useless) {
     if (job->semaphore != NULL) sluice__permit_decline(engine, job);

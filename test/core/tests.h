@@ -366,6 +366,22 @@
   X(common_a_bucket_filled_again_has_no_fraction) \
   X(common_penalize_shuts_for_all_seats) \
   X(common_reconfigure_refuses_and_moves_the_time) \
+  X(lease_gives_what_is_free_to_any_engine) \
+  X(lease_is_one_line_of_all_engines) \
+  X(lease_what_has_become_free_meanwhile_is_taken) \
+  X(lease_who_came_meanwhile_may_be_one_too_many) \
+  X(lease_a_job_takes_what_has_become_free_meanwhile) \
+  X(lease_what_is_withdrawn_before_its_delivery_goes_to_the_next) \
+  X(lease_what_times_out_before_its_delivery_goes_to_the_next) \
+  X(lease_shut_lets_the_others_wait) \
+  X(lease_a_wait_keeps_the_loop_alive) \
+  X(lease_closing_gives_back_what_it_holds) \
+  X(lease_an_engine_that_is_gone_gives_everything_back) \
+  X(lease_a_resize_refuses_and_serves_everywhere) \
+  X(lease_tokens_come_in_the_order_of_asking) \
+  X(lease_tokens_of_who_has_gone_are_given_back) \
+  X(lease_penalize_and_reconfigure_are_for_all) \
+  X(lease_tokens_that_come_back_make_the_wait_shorter) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \
