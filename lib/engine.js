@@ -13,7 +13,7 @@ const enums = { ...binding.names.enums };
 const memory = new ArrayBuffer(bytes);
 const ints = new Int32Array(memory);
 const doubles = new Float64Array(memory);
-const { operations, ...forTests } = binding.attach(memory, drain);
+const { operations, share, ...forTests } = binding.attach(memory, drain);
 
 // The words without the grants: the answer of the latest operation.
 const words = new Int32Array(memory, 0, grants.jobs);
@@ -143,6 +143,12 @@ function remaining(lane) {
   return ints[ACTION] < 0 ? 0 : doubles[D.REMAINING];
 }
 
+/** The driver's clock, in milliseconds. */
+function clock() {
+  operations.CLOCK();
+  return doubles[D.NOW] / 1e6;
+}
+
 /** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
 function failure() {
   const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
@@ -172,6 +178,7 @@ module.exports = {
   ints,
   doubles,
   operations,
+  share,
   lanes,
   jobs,
   waiters,
@@ -181,6 +188,7 @@ module.exports = {
   journalOfJob,
   JOURNAL_ITEMS: grants.journalItems,
   grantWordOfLane,
+  clock,
   failure,
   remaining,
   step,

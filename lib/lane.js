@@ -21,6 +21,7 @@
 // - What runs from drain() is in nobody's async context and has no caller: user code runs in the job's resource, and a
 //   lane born there gives way once, so that its mapper runs in a microtask that has a caller.
 
+const channels = require('./channels');
 const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
 const {
@@ -41,6 +42,7 @@ const {
 const { isPermanent, unwrap } = require('./errors');
 const observing = require('./observing');
 const { readPlan, review } = require('./review');
+const running = require('./running');
 const { asResult, closeIterator } = require('./source');
 const { skip, stop } = require('./symbols');
 
@@ -102,6 +104,7 @@ class Lane extends Attempt {
     const hasFailed = attempt > 1 || (attempt === 1 && this.action !== ACTION_START);
     const cause = hasFailed && scope !== 'attempt' ? this.error : undefined; // else each would hold all before it
     const error = job.timeoutError(scope, { elapsed, loopBlocked, index, attempt, cause, isOutlived });
+    channels.holdTimeout(job, error);
     const action = ints[ACTION];
     if (action === ACTION_FAIL || action === ACTION_DRAIN) {
       job.runInContext(failOnTime, this, error);
@@ -420,10 +423,26 @@ function failed(lane, error) {
     job.failWith(error);
     return;
   }
-  const isRetried =
-    action === ACTION_REVIEW || ((action === ACTION_START || action === ACTION_PARK) && ints[ATTEMPT] > 1);
-  if (!isRetried && job.isCollecting) job.collect(index, error);
+  const isRetried = (action === ACTION_START || action === ACTION_PARK) && ints[ATTEMPT] > 1;
+  if (!isRetried && action !== ACTION_REVIEW && job.isCollecting) job.collect(index, error);
+  const again =
+    isRetried && channels.hearsRetries() ? { index, attempt: ints[ATTEMPT] - 1, delay: delayOf(action), error } : null;
   accept(lane);
+  if (again !== null || job.told?.timeout) tell(lane, job, again);
+}
+
+/** Of a retry, before it: one without a wait starts at once. */
+function delayOf(action) {
+  return action === ACTION_PARK ? doubles[D.DELAY] : 0;
+}
+
+/** Of what became of an attempt. Whoever is told may end the call, and what starts next has not been called yet. */
+function tell(lane, job, again) {
+  const { isPending } = lane;
+  lane.isPending = true;
+  if (job.told !== null) channels.tellTimeout(job.told);
+  if (again !== null && lane.job !== null) channels.tellRetry(job, again);
+  lane.isPending = isPending;
 }
 
 /** The callbacks were asked, and C has heard. */
@@ -460,9 +479,21 @@ function begin(lane) {
       if (isThenable(lane, item)) return beginWith(lane, item, context);
       if (lane.job === null) return undefined; // asking has ended the call
     }
+    if (observing.isWatched) return callWatched(lane, item, context);
     return isAttempt ? mapper(context) : mapper(item, index, context);
   } catch (error) {
     return Promise.reject(error);
+  }
+}
+
+/** The same, where the watchdog wants to know what is on the stack. */
+function callWatched(lane, item, context) {
+  const { mapper, isAttempt, slot, generation } = lane.job;
+  const outer = running.enter(slot, generation, lane.index, lane.attempt);
+  try {
+    return isAttempt ? mapper(context) : mapper(item, lane.index, context);
+  } finally {
+    running.leave(outer);
   }
 }
 
@@ -489,6 +520,7 @@ async function beginWith(lane, promise, context) {
   }
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
   lane.item = item; // what a further attempt, and onError, are called with
+  if (observing.isWatched) return await callWatched(lane, item, context);
   const { mapper } = lane.job;
   return await mapper(item, lane.index, context); // awaited here, for the stack of what it throws in its next tick
 }

@@ -44,7 +44,7 @@ async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, 
     row.durationMs = Math.round((performance.now() - open.get(row)) * 10) / 10 || 0;
     if (open.delete(row)) await onRow(row);
   };
-  const one = async (row, _index, { signal }) => {
+  const fetchOne = async (row, _index, { signal }) => {
     if (row.attempts++ === 0) open.set(row, performance.now());
     try {
       Object.assign(row, await withTimeout((ctx) => download(row.url, ctx.signal), { timeout, signal }));
@@ -62,7 +62,7 @@ async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, 
     await handIn(row);
   };
   const options = { ...call, workers: concurrency, maxQueue: 0, retry: { ...POLICY, retries }, drain: true, onError };
-  await consume(rows(), one, options).finally(() => Promise.all([...open.keys()].map(handIn)));
+  await consume(rows(), fetchOne, options).finally(() => Promise.all([...open.keys()].map(handIn)));
   if (late) throw late;
 }
 

@@ -1,0 +1,121 @@
+'use strict';
+
+// What a person asks of a recording first, in numbers.
+
+const { OUTCOMES } = require('./recording-client-words');
+
+const TOP = 10;
+
+/** The value that so many percent of the sorted ones do not exceed (nearest rank). */
+function percentile(sorted, percent) {
+  if (sorted.length === 0) return null;
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
+}
+
+/** How many attempts ran at once: at most, since when, and on average. */
+function concurrencyOf(bars, begin, end) {
+  const lasting = bars.filter((bar) => bar.end > bar.start);
+  const starts = Float64Array.from(lasting, (bar) => bar.start).sort();
+  const ends = Float64Array.from(lasting, (bar) => bar.end).sort();
+  let most = Math.min(1, bars.length);
+  let at = begin;
+  let busy = 0;
+  for (let start = 0, ended = 0; start < starts.length; start++) {
+    while (ends[ended] <= starts[start]) ended++;
+    const running = start + 1 - ended;
+    if (running > most) [most, at] = [running, starts[start]];
+  }
+  for (const bar of bars) busy += bar.end - bar.start;
+  return { most, at, mean: end > begin ? busy / (end - begin) : 0 };
+}
+
+/** Each item's attempts taken together: when the first began, when the last ended. */
+function itemsOf(bars) {
+  const items = new Map();
+  for (const bar of bars) {
+    const key = `${bar.call}:${bar.item}`;
+    let item = items.get(key);
+    if (item === undefined) items.set(key, (item = { call: bar.call, item: bar.item, bars: [] }));
+    item.bars.push(bar);
+  }
+  for (const item of items.values()) {
+    const last = item.bars.at(-1);
+    item.start = item.bars[0].start;
+    item.end = last.end;
+    item.attempts = item.bars.length;
+    item.outcome = last.delay !== null && last.outcome !== 'aborted' ? 'open' : last.outcome;
+  }
+  return [...items.values()];
+}
+
+function countBy(list, keyOf) {
+  const counts = {};
+  for (const each of list) {
+    const key = keyOf(each);
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
+}
+
+function sum(list, valueOf) {
+  return list.reduce((total, each) => total + valueOf(each), 0);
+}
+
+function top(list, isIn, before) {
+  return list.filter(isIn).sort(before).slice(0, TOP);
+}
+
+function summaryOf(timeline) {
+  const { bars, waits, blocks, begin, end } = timeline;
+  const items = itemsOf(bars);
+  const counts = countBy(bars, ({ outcome }) => outcome);
+  const ended = bars.filter(
+    ({ outcome, startsBefore }) => !startsBefore && outcome !== 'open' && outcome !== 'aborted',
+  );
+  const durations = Float64Array.from(ended, (bar) => bar.end - bar.start).sort();
+  const duration = (item) => item.end - item.start;
+  const tails = bars.filter(({ tail }) => tail !== null);
+  const waited = {};
+  for (const wait of waits) waited[wait.reason] = (waited[wait.reason] ?? 0) + wait.end - wait.start;
+  return {
+    duration: end - begin,
+    calls: timeline.calls.length,
+    items: items.length,
+    itemsBy: countBy(items, ({ outcome }) => outcome),
+    attempts: bars.length,
+    attemptsBy: Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0])),
+    retries: bars.filter(({ delay }) => delay !== null).length,
+    abandoned: {
+      total: tails.length,
+      running: tails.filter(({ tail }) => tail.isOpen).length,
+      unknown: tails.filter(({ tail }) => tail.isUnknown).length,
+    },
+    strays: timeline.strays.length,
+    percentiles: {
+      p50: percentile(durations, 50),
+      p90: percentile(durations, 90),
+      p99: percentile(durations, 99),
+      max: durations.at(-1) ?? null,
+    },
+    concurrency: concurrencyOf(bars, begin, end),
+    blocked: {
+      times: blocks.length,
+      total: sum(blocks, (block) => block.end - block.start),
+      longest: blocks.reduce((most, block) => Math.max(most, block.end - block.start), 0),
+    },
+    waited,
+    timeouts: bars.filter(({ outcome }) => outcome === 'timeout').slice(0, TOP),
+    slowest: top(
+      items,
+      () => true,
+      (one, other) => duration(other) - duration(one),
+    ),
+    mostTried: top(
+      items,
+      ({ attempts }) => attempts > 1,
+      (one, other) => other.attempts - one.attempts || duration(other) - duration(one),
+    ),
+  };
+}
+
+module.exports = { percentile, summaryOf };
