@@ -14,6 +14,7 @@ const AXIS = 24;
 const HEAD = OVERVIEW + 8 + STRIP + AXIS;
 const GROUP_HEAD = 26;
 const TEXT_FROM = 11; // a bar that high has text in it
+const GLYPH_FROM = 14;
 const RETRIED = SEVERITY[OUTCOMES.indexOf('retried')];
 const NARROW = 3; // pixels: less is drawn together with its neighbours
 
@@ -30,8 +31,8 @@ function paintHead(chart) {
   context.textAlign = 'right';
   context.fillText(String(chart.running.most), gutter - 8, strip + 11);
   context.fillStyle = theme.faint;
-  context.fillText(chart.gutter < 90 ? 'running' : 'running at once', gutter - 8, strip + STRIP - 4);
-  context.fillText('0', gutter - 8, strip + STRIP + 10);
+  context.fillText(chart.gutter < 90 ? 'running' : 'running at once', gutter - 8, strip + STRIP / 2 + 6);
+  context.fillText('0', gutter - 8, strip + STRIP + 3);
   context.textAlign = 'center';
   for (const { time, text } of chart.ticks) {
     const x = chart.x(time);
@@ -219,7 +220,7 @@ function label(chart, context, at, x0, x1, y, height) {
   if (room < 9) return;
   const { data, theme } = chart;
   const outcome = OUTCOMES[data.kind[at]];
-  const glyph = GLYPHS[outcome] === undefined ? '' : `${GLYPHS[outcome]} `;
+  const glyph = GLYPHS[outcome] === undefined || height < GLYPH_FROM ? '' : `${GLYPHS[outcome]} `;
   const { long, short } = nameOf(data, at);
   const attempt = data.attempt[at] > 1 ? ` · attempt ${data.attempt[at]}` : '';
   const took = duration(data.end[at] - data.start[at]);
@@ -235,6 +236,10 @@ function label(chart, context, at, x0, x1, y, height) {
   ];
   const text = choices.find((choice) => choice.length * 4 < room + 8 && context.measureText(choice).width <= room);
   if (text === undefined) return;
+  if (outcome !== 'fulfilled' && outcome !== 'open') {
+    context.fillStyle = theme[outcome]; // hatching would run through the text
+    context.fillRect(x0 + 2, y + 1, context.measureText(text).width + 4, height - 2);
+  }
   context.fillStyle = theme[`on-${outcome}`];
   context.fillText(text, x0 + 4, y + height / 2 + 0.5);
 }
