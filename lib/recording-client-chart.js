@@ -5,7 +5,7 @@
 const { concurrency, firstAfter, isBar, segmentsOf } = require('./recording-client-data');
 const { themeOf } = require('./recording-client-draw');
 const { GROUP_HEAD, HEAD, paintBody, paintHead, paintOver } = require('./recording-client-paint');
-const { SEVERITY, ticks } = require('./recording-client-words');
+const { SEVERITY, count, ticks } = require('./recording-client-words');
 
 const GROUP_GAP = 10;
 const ROW_MOST = 30;
@@ -127,7 +127,11 @@ class Chart {
     const { segments } = this.selected;
     const { data } = this;
     const start = data.start[segments[0]];
-    const end = segments.reduce((last, at) => Math.max(last, data.more.get(at)?.tail ?? data.end[at]), start);
+    const endOf = (at) => {
+      const { tail, isTailUnknown } = data.more.get(at) ?? {};
+      return tail === undefined || isTailUnknown ? data.end[at] : tail;
+    };
+    const end = segments.reduce((last, at) => Math.max(last, endOf(at)), start);
     const around = Math.max((end - start) * 0.35, 0.01);
     const row = data.rows[data.rowOf[segments[0]]];
     this.elements.lanes.scrollTop = row.y - this.height / 2;
@@ -175,9 +179,22 @@ class Chart {
     paintHead(this);
     paintBody(this);
     paintOver(this);
+    this.tellBelow();
     timeline.dataset.from = this.from;
     timeline.dataset.to = this.to;
     timeline.dataset.drawn = this.drawn;
+  }
+
+  /** How many rows there are that one has to scroll to. */
+  tellBelow() {
+    const { below } = this.elements;
+    below.hidden = !this.isScrolling;
+    if (!this.isScrolling) return;
+    const { rows } = this.data;
+    const isIn = (row) => row.y + this.rowHeight > this.scroll && row.y < this.scroll + this.height;
+    const first = rows.findIndex(isIn);
+    const last = rows.findLastIndex(isIn);
+    below.textContent = `rows ${count(first + 1)} to ${count(last + 1)} of ${count(rows.length)}: scroll over the names, or by Page Up and Page Down`;
   }
 
   drawOver() {

@@ -7,6 +7,8 @@
 //     kind: 0.. an outcome; FIRST_REASON.. the reason of a wait
 //     row.more: { "3": { tail, delay, ... } }                     what few segments have, by their place in the row
 
+const { callText } = require('./recording-client-words');
+
 const FIRST_REASON = 8;
 const FIELDS = 5;
 
@@ -23,7 +25,7 @@ function unpack(packed) {
     attempt: new Uint32Array(size),
     call: new Float64Array(size),
     rowOf: new Uint32Array(size),
-    more: new Map(), // segment -> { tail, isTailOpen, delay, scope, startsBefore, isOpen, isFinal }
+    more: new Map(), // segment -> { tail, isTailOpen, isTailUnknown, isTailGuess, delay, scope, ... }: see recording-page.js
     rows: [],
   };
   let at = 0;
@@ -122,8 +124,8 @@ function nameOf(data, at) {
   const { group } = data.rows[data.rowOf[at]];
   const item = data.item[at];
   const call = data.call[at];
-  if (item < 0 || group.isSingle) return { long: `call ${call}`, short: String(call) };
-  return { long: group.count > 1 ? `call ${call}, item ${item}` : `item ${item}`, short: String(item) };
+  if (item < 0 || group.isSingle) return { long: callText(call), short: callText(call).replace('call ', '') };
+  return { long: group.isSeveral ? `call ${call}, item ${item}` : `item ${item}`, short: String(item) };
 }
 
 /** All segments of one item, in the order of time. */

@@ -158,6 +158,18 @@ function tail(context, theme, x, y, width, height, isOpen) {
   if (!isOpen) context.fillRect(x + width - 1.5, y + height * 0.45, 1.5, height * 0.55);
 }
 
+/** It runs on, nobody knows for how long: as far as is known, and then dots that go out. */
+function lostTail(context, theme, x, y, width, height) {
+  if (width > 1.5) tail(context, theme, x, y, width, height, true);
+  const thick = Math.max(2, Math.min(4, height * 0.2));
+  context.fillStyle = theme.timeout;
+  for (let dot = 0; dot < 4; dot++) {
+    context.globalAlpha = 0.9 - dot * 0.22;
+    context.fillRect(x + Math.max(0, width) + 1 + dot * 4, y + height - thick, 2, thick);
+  }
+  context.globalAlpha = 1;
+}
+
 function wait(context, theme, key, x, y, width, height) {
   const middle = y + height / 2;
   context.fillStyle = theme[key] ?? theme.other;
@@ -230,4 +242,4 @@ function sized(canvas, width, height) {
   return context;
 }
 
-module.exports = { GLYPHS, LEGEND, band, bar, sized, swatch, tail, themeOf, torn, wait };
+module.exports = { GLYPHS, LEGEND, band, bar, lostTail, sized, swatch, tail, themeOf, torn, wait };

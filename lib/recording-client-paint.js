@@ -7,7 +7,7 @@
 // wrong in it on top, however short it was.
 
 const { FIRST_REASON, firstAfter, isBar, lastNotAfter, nameOf } = require('./recording-client-data');
-const { GLYPHS, band, bar, sized, tail, torn, wait } = require('./recording-client-draw');
+const { GLYPHS, band, bar, lostTail, sized, tail, torn, wait } = require('./recording-client-draw');
 const { OUTCOMES, REASONS, SEVERITY, count, duration } = require('./recording-client-words');
 
 const OVERVIEW = 16;
@@ -208,9 +208,11 @@ function lane(chart, context, row, y, height) {
   chart.drawn += columns.drawn;
   for (const at of row.tails) {
     const more = data.more.get(at);
-    if (more.tail < chart.from || data.end[at] > chart.to) continue;
+    if (more.tail + (more.isTailUnknown ? 20 / scale : 0) < chart.from || data.end[at] > chart.to) continue;
     const x0 = Math.max(gutter, chart.x(data.end[at]));
-    tail(context, theme, x0, y, Math.max(1.5, Math.min(right, chart.x(more.tail)) - x0), height, more.isTailOpen);
+    const length = Math.min(right, chart.x(more.tail)) - x0;
+    if (more.isTailUnknown) lostTail(context, theme, x0, y, length, height);
+    else tail(context, theme, x0, y, Math.max(1.5, length), height, more.isTailOpen);
   }
 }
 
@@ -248,13 +250,20 @@ function names(chart, context, scroll) {
     if (y + GROUP_HEAD > 0 && y < height) {
       context.textAlign = 'left';
       context.font = `600 13px ${theme.font}`;
-      context.fillStyle = theme.text;
       const name = fitted(context, group.name, (gutter + plot) * 0.6);
-      context.fillText(name, 2, y + GROUP_HEAD / 2 + 2);
       const after = 2 + context.measureText(name).width + 10;
       context.font = `12px ${theme.font}`;
+      const facts = fitted(context, factsOf(group), gutter + plot - after);
+      context.fillStyle = theme.ground;
+      context.globalAlpha = 0.85;
+      context.fillRect(0, y + 6, after + context.measureText(facts).width + 4, GROUP_HEAD - 8);
+      context.globalAlpha = 1;
+      context.font = `600 13px ${theme.font}`;
+      context.fillStyle = theme.text;
+      context.fillText(name, 2, y + GROUP_HEAD / 2 + 2);
+      context.font = `12px ${theme.font}`;
       context.fillStyle = theme.faint;
-      context.fillText(fitted(context, factsOf(group), gutter + plot - after), after, y + GROUP_HEAD / 2 + 2);
+      context.fillText(facts, after, y + GROUP_HEAD / 2 + 2);
     }
   }
   context.font = `11px ${theme.font}`;
@@ -268,7 +277,7 @@ function names(chart, context, scroll) {
       row.lane < 0
         ? 'call'
         : rowHeight >= 16 && gutter > 90
-          ? `${row.group.count > 1 ? 'row' : 'lane'} ${row.lane}`
+          ? `${row.group.isSeveral ? 'row' : 'lane'} ${row.lane}`
           : String(row.lane);
     context.fillText(text, gutter - 8, y + rowHeight / 2 + 0.5);
   }
@@ -363,7 +372,8 @@ class Columns {
 
 function factsOf(group) {
   const rows = group.rows.length;
-  if (group.count > 1) return `${count(group.count)} calls, in ${count(rows)} ${rows === 1 ? 'row' : 'rows'}`;
+  if (group.isSeveral)
+    return `${count(group.count)} ${group.count === 1 ? 'call' : 'calls'}, in ${count(rows)} ${rows === 1 ? 'row' : 'rows'}`;
   const parts = [`call ${group.call}`, `${count(rows)} ${rows === 1 ? 'lane' : 'lanes'}`];
   if (group.reason === 'fail') parts.push('rejected');
   if (group.closedAt === null) parts.push('still open at the end');

@@ -89,4 +89,9 @@ function decimals(step) {
   return Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
 }
 
-module.exports = { OUTCOMES, OUTCOME_WORDS, REASONS, REASON_WORDS, SEVERITY, count, duration, ticks };
+/** What runs outside of calls has a number below -1 instead: it is counted from 1. */
+function callText(call) {
+  return call < 0 ? `#${-1 - call}` : `call ${call}`;
+}
+
+module.exports = { OUTCOMES, OUTCOME_WORDS, REASONS, REASON_WORDS, SEVERITY, callText, count, duration, ticks };

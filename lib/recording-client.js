@@ -6,16 +6,17 @@ const { Chart } = require('./recording-client-chart');
 const { FIRST_REASON, isBar, nameOf, segmentsOf, unpack } = require('./recording-client-data');
 const { swatch } = require('./recording-client-draw');
 const { HEAD, OVERVIEW } = require('./recording-client-paint');
-const { OUTCOMES, OUTCOME_WORDS, REASONS, REASON_WORDS, duration } = require('./recording-client-words');
+const { OUTCOMES, OUTCOME_WORDS, REASONS, REASON_WORDS, callText, duration } = require('./recording-client-words');
 
 const byId = (id) => document.getElementById(id);
 const tip = byId('tip');
-const elements = Object.fromEntries(['timeline', 'head', 'lanes', 'space', 'body', 'over'].map((id) => [id, byId(id)]));
+const elements = Object.fromEntries(
+  ['timeline', 'head', 'lanes', 'space', 'body', 'over', 'below'].map((id) => [id, byId(id)]),
+);
 const { timeline, lanes, body } = elements;
 
 const data = unpack(JSON.parse(byId('data').textContent));
 const chart = new Chart(data, elements);
-const names = new Map(data.groups.filter((group) => group.call !== undefined).map((group) => [group.call, group.name]));
 
 // Several events between two frames are drawn once.
 let isDue = false;
@@ -61,26 +62,30 @@ function factsOf({ at, near, isTail }) {
     say(more.isOpen ? 'lasts' : 'lasted', `${duration(took)}${more.isOpen ? ', and was not over at the end' : ''}`);
     if (data.attempt[at] > 0) say('before attempt', String(data.attempt[at]));
   }
-  say('at', wallClock(data.start[at]));
+  say('clock', wallClock(data.start[at]));
   say('from', more.startsBefore ? 'before the recording began' : exact(data.start[at]));
   say('to', data.kind[at] === OUTCOMES.indexOf('open') ? 'the end of the recording' : exact(data.end[at]));
   if (more.delay !== undefined) say('next attempt', `after ${duration(more.delay)}`);
   if (more.tail !== undefined) {
-    const ran = duration(more.tail - data.end[at]);
-    say(
-      'abandoned',
-      more.isTailOpen ? `still running at the end, ${ran} later` : `ran on for ${ran}, until ${exact(more.tail)}`,
-    );
+    say('abandoned', tailText(at, more));
   }
   const attempts = segmentsOf(data, data.call[at], data.item[at]).filter((each) => isBar(data, each));
   if (attempts.length > 1) {
     const last = attempts.at(-1);
     say('item', `${attempts.length} attempts, ${duration(data.end[last] - data.start[attempts[0]])} altogether`);
   }
-  say('call', `${names.get(data.call[at]) ?? row.group.name} (${data.call[at]})`);
-  if (row.group.count === 1) say('lane', row.lane < 0 ? 'none' : String(row.lane));
+  say('call', `${row.group.name} (${callText(data.call[at]).replace('call ', '')})`);
+  if (!row.group.isSeveral) say('lane', row.lane < 0 ? 'none' : String(row.lane));
   if (near > 2 && !isTail) say('here', `${near} attempts share this pixel: zoom in`);
   return facts;
+}
+
+function tailText(at, more) {
+  const ran = duration(more.tail - data.end[at]);
+  if (more.isTailUnknown) return 'ran on, longer than its call: nobody knows for how long';
+  if (more.isTailOpen) return `still running at the end, ${ran} later`;
+  const guess = more.isTailGuess ? ' (or another abandoned one of this call ended then)' : '';
+  return `ran on for ${ran}, until ${exact(more.tail)}${guess}`;
 }
 
 function outcomeText(at, more) {

@@ -7,7 +7,7 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 const { FIRST_REASON } = require('./recording-client-data');
-const { OUTCOMES, REASONS, count, duration } = require('./recording-client-words');
+const { OUTCOMES, REASONS, callText, count, duration } = require('./recording-client-words');
 const { LEGEND } = require('./recording-client-draw');
 const { readEach, string } = require('./options');
 const { summaryOf } = require('./recording-summary');
@@ -74,6 +74,7 @@ function pageOf(recording, given) {
             <canvas id="over"></canvas>
             <p id="empty" hidden>No attempt was recorded.</p>
           </div>
+          <p id="below" hidden></p>
           <p class="hint">
             Wheel or <kbd>+</kbd> <kbd>−</kbd> zooms, drag selects, <kbd>Shift</kbd>+drag, the arrow keys or the bar on
             top move, double click or <kbd>Esc</kbd> shows everything. Over the names of the lanes the wheel scrolls.
@@ -196,13 +197,7 @@ function tilesOf(summary) {
   const tiles = [
     ['Items', count(items), fate.join(', ') || 'none'],
     ['Attempts', count(attempts), `${plural(retries, 'retry').replace('retrys', 'retries')}`],
-    [
-      'Timeouts',
-      count(attemptsBy.timeout),
-      abandoned.total === 0
-        ? 'nothing abandoned'
-        : `${count(abandoned.total)} abandoned, ${abandoned.running === 0 ? 'all ended since' : `${count(abandoned.running)} still running`}`,
-    ],
+    ['Timeouts', count(attemptsBy.timeout), fateOf(abandoned)],
     ['At once', count(concurrency.most), `attempts at most, ${concurrency.mean.toFixed(1)} on average`],
     [
       'Median attempt',
@@ -225,6 +220,14 @@ function tilesOf(summary) {
   );
 }
 
+function fateOf({ total, running, unknown }) {
+  if (total === 0) return 'nothing abandoned';
+  const parts = [`${count(total)} abandoned`];
+  if (running > 0) parts.push(`${count(running)} still running`);
+  if (unknown > 0) parts.push(`${count(unknown)} outlived their call`);
+  return running + unknown === 0 ? `${parts[0]}, all ended since` : parts.join(', ');
+}
+
 function legendOf({ attemptsBy, waited, blocked, abandoned }) {
   const numbers = { ...attemptsBy, tail: abandoned.total, block: blocked.times };
   return LEGEND.map(({ key, text, isWait }) => {
@@ -241,7 +244,7 @@ function tablesOf({ slowest, mostTried, timeouts }, { groups }) {
   const who = ({ call, item }) => {
     const group = groupOf.get(call);
     const name = groups.length > 1 ? html` <small>${group.name}</small>` : '';
-    if (item < 0 || group.isSingle) return html`call ${call}${name}`;
+    if (item < 0 || group.isSingle) return html`${callText(call)}${name}`;
     return html`${group.calls.length > 1 ? `call ${call}, ` : ''}item ${item}${name}`;
   };
   const row = (entry, cells) =>
@@ -279,17 +282,23 @@ function tablesOf({ slowest, mostTried, timeouts }, { groups }) {
     ),
     table(
       'First timeouts',
-      ['item', 'attempt', 'after', 'then'],
-      timeouts.map((bar) => row(bar, [bar.attempt, duration(bar.end - bar.start), afterTimeout(bar)])),
+      ['item', 'attempt', 'after', 'retried in', 'ran on for'],
+      timeouts.map((bar) =>
+        row(bar, [
+          bar.attempt,
+          duration(bar.end - bar.start),
+          bar.delay === null ? '–' : duration(bar.delay),
+          ranOn(bar),
+        ]),
+      ),
     ),
   ];
 }
 
-function afterTimeout({ tail, delay }) {
-  const parts = [];
-  if (delay !== null) parts.push(`retried after ${duration(delay)}`);
-  if (tail !== null) parts.push(tail.isOpen ? 'still running' : `ran on for ${duration(tail.end - tail.start)}`);
-  return parts.join(', ') || 'gave up';
+function ranOn({ tail }) {
+  if (tail === null) return '–';
+  if (tail.isUnknown) return 'unknown';
+  return tail.isOpen ? 'still runs' : `${tail.isGuess ? '≈ ' : ''}${duration(tail.end - tail.start)}`;
 }
 
 // --- The data of the timeline: recording-client-data.js says how it is packed
@@ -312,9 +321,9 @@ function packedGroup({ name, calls, rows, isSingle }, micro) {
     name,
     isSingle,
     count: calls.length,
-    rows: rows.map((row) => packedRow(row, calls.length > 1, micro)),
+    rows: rows.map((row) => packedRow(row, calls.length > 1 || calls[0].id < 0, micro)),
   };
-  if (calls.length > 1) return group;
+  if (calls.length > 1 || calls[0].id < 0) return { ...group, isSeveral: true };
   const [{ id, openedAt, closedAt, reason }] = calls;
   return { ...group, call: id, openedAt, closedAt, reason };
 }
@@ -354,6 +363,8 @@ function moreOf({ tail, delay, scope, startsBefore, isOpen, isFinal, outcome }) 
   if (tail) {
     more.tail = Math.round(tail.end * 1000) / 1000;
     if (tail.isOpen) more.isTailOpen = 1;
+    if (tail.isUnknown) more.isTailUnknown = 1;
+    if (tail.isGuess) more.isTailGuess = 1;
   }
   return Object.keys(more).length === 0 ? null : more;
 }

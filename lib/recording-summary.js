@@ -14,13 +14,14 @@ function percentile(sorted, percent) {
 
 /** How many attempts ran at once: at most, since when, and on average. */
 function concurrencyOf(bars, begin, end) {
-  const starts = Float64Array.from(bars, (bar) => bar.start).sort();
-  const ends = Float64Array.from(bars, (bar) => bar.end).sort();
-  let most = 0;
+  const lasting = bars.filter((bar) => bar.end > bar.start);
+  const starts = Float64Array.from(lasting, (bar) => bar.start).sort();
+  const ends = Float64Array.from(lasting, (bar) => bar.end).sort();
+  let most = Math.min(1, bars.length);
   let at = begin;
   let busy = 0;
   for (let start = 0, ended = 0; start < starts.length; start++) {
-    while (ends[ended] <= starts[start] && ended < start) ended++;
+    while (ends[ended] <= starts[start]) ended++;
     const running = start + 1 - ended;
     if (running > most) [most, at] = [running, starts[start]];
   }
@@ -78,13 +79,17 @@ function summaryOf(timeline) {
   for (const wait of waits) waited[wait.reason] = (waited[wait.reason] ?? 0) + wait.end - wait.start;
   return {
     duration: end - begin,
-    calls: timeline.calls.filter(({ id }) => id !== -1).length,
+    calls: timeline.calls.length,
     items: items.length,
     itemsBy: countBy(items, ({ outcome }) => outcome),
     attempts: bars.length,
     attemptsBy: Object.fromEntries(OUTCOMES.map((outcome) => [outcome, counts[outcome] ?? 0])),
     retries: bars.filter(({ delay }) => delay !== null).length,
-    abandoned: { total: tails.length, running: tails.filter(({ tail }) => tail.isOpen).length },
+    abandoned: {
+      total: tails.length,
+      running: tails.filter(({ tail }) => tail.isOpen).length,
+      unknown: tails.filter(({ tail }) => tail.isUnknown).length,
+    },
     strays: timeline.strays.length,
     percentiles: {
       p50: percentile(durations, 50),

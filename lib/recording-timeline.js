@@ -7,13 +7,26 @@
 //                                             timeout ─ ─ ─ ─ late        its tail, where it was abandoned
 //                               retry · · · · · · · start    a wait: park to wake, else from what `retry` said
 //
+// Of a late end the recorder tells only the call: where several abandoned attempts of it still ran, it is shown as the end
+// of the one that was abandoned first, and says so (`isGuess`). Of those that outlived their call nobody hears (`isUnknown`).
+//
+// What runs or waits outside of calls (job -1: withTimeout, who waits in a line) is a call of its own here, each time, with
+// a number below -1: else all of it would be one item.
+//
 // A ring forgets the oldest. So an end may come without its start: its bar begins where the recording begins, or where
 // the lane was last busy, and says so (`startsBefore`). What has no end yet ends with the recording and says so, too
 // (outcome `open`, `isOpen`). Every `start` is one bar; no bar is shorter than nothing; in a row bars do not overlap.
 
+const { groupsOf } = require('./recording-rows');
+
+const OUTSIDE = -2; // the number of the first thing outside of calls; the next ones lie below
+// Without a call and a lane only these make sense.
+const OF_NOBODY = new Set(['block', 'abort', 'late', 'yield']);
+const FIRST_WAITER = 2 ** 31; // the recorder counts lanes of waiters from here
+
 class Bar {
-  constructor(event, start) {
-    this.call = event.job;
+  constructor(call, event, start) {
+    this.call = call;
     this.lane = event.lane;
     this.item = event.item;
     this.attempt = event.attempt;
@@ -25,13 +38,23 @@ class Bar {
     this.scope = null; // of a timeout: 'attempt', 'item' or 'total'
     this.isFinal = false; // with it the item failed
     this.wasCut = false; // it ended because its call ended
-    this.tail = null; // { start, end, isOpen }
+    this.tail = null; // a Tail
+  }
+}
+
+class Tail {
+  constructor(start, end) {
+    this.start = start;
+    this.end = end;
+    this.isOpen = true; // it still ran at the end of the recording
+    this.isUnknown = false; // nobody knows for how long
+    this.isGuess = false; // another one may have ended then
   }
 }
 
 class Wait {
-  constructor(event, start) {
-    this.call = event.job;
+  constructor(call, event, start) {
+    this.call = call;
     this.lane = event.lane;
     this.item = event.item;
     this.attempt = event.attempt;
@@ -44,7 +67,8 @@ class Wait {
 }
 
 class Lane {
-  constructor(number) {
+  constructor(call, number) {
+    this.call = call; // its number
     this.number = number;
     this.bar = null; // that runs
     this.last = null; // that ended
@@ -58,18 +82,19 @@ class Lane {
 class Call {
   constructor(id, { name, label } = {}) {
     this.id = id;
-    this.name = name ?? (id === -1 ? 'outside of calls' : `call ${id}`);
+    this.name = name || `call ${id}`;
     this.label = label;
     this.openedAt = null;
     this.closedAt = null;
     this.reason = null; // of the close
     this.abortedAt = null;
     this.lanes = new Map();
+    this.tails = []; // of abandoned attempts that have not ended, oldest first
   }
 
   lane(number) {
     let lane = this.lanes.get(number);
-    if (lane === undefined) this.lanes.set(number, (lane = new Lane(number)));
+    if (lane === undefined) this.lanes.set(number, (lane = new Lane(this.id, number)));
     return lane;
   }
 }
@@ -82,32 +107,46 @@ class Reader {
     this.end = Math.max(duration, this.begin, this.events.at(-1)?.time ?? 0);
     this.names = new Map(jobs.map((job) => [job.id, job]));
     this.calls = new Map();
+    this.outside = new Map(); // lane -> what runs or waits there outside of calls
     this.bars = [];
     this.waits = [];
     this.blocks = [];
     this.marks = []; // yields and aborts
     this.strays = []; // late ends whose attempt was overwritten
     this.abandoned = new Map(); // "call:item:attempt" -> bars that may still run, oldest first
+    this.outsiders = 0;
+    this.nobody = new Call(-1, { name: 'outside of calls' });
   }
 
   read() {
-    for (const event of this.events) this[`on_${event.kind}`]?.(event, this.call(event.job));
+    for (const event of this.events) {
+      const call = event.job === -1 ? this.callOutside(event) : this.call(event.job);
+      if (call !== this.nobody || OF_NOBODY.has(event.kind)) this[`on_${event.kind}`]?.(event, call);
+    }
     for (const call of this.calls.values()) {
       for (const lane of call.lanes.values()) {
         if (lane.bar !== null) this.endBar(lane, 'open', this.end);
         if (lane.wait !== null) this.endWait(lane, this.end, true);
       }
     }
-    for (const { tail } of this.bars) {
-      if (tail === null || !tail.isOpen) continue;
-      tail.end = this.end;
-    }
     return this;
   }
 
-  call(id) {
+  call(id, named = this.names.get(id)) {
     let call = this.calls.get(id);
-    if (call === undefined) this.calls.set(id, (call = new Call(id, this.names.get(id))));
+    if (call === undefined) this.calls.set(id, (call = new Call(id, named)));
+    return call;
+  }
+
+  /** What stands for a call where there is none: from a start, or a park, on that lane until the next. */
+  callOutside({ kind, lane }) {
+    if (lane < 0) return this.nobody;
+    let call = this.outside.get(lane);
+    if (kind === 'start' || kind === 'park' || call === undefined) {
+      const name = lane < FIRST_WAITER ? 'withTimeout' : 'waiting outside of calls';
+      call = this.call(OUTSIDE - this.outsiders++, { name });
+      this.outside.set(lane, call);
+    }
     return call;
   }
 
@@ -119,7 +158,7 @@ class Reader {
   }
 
   addBar(lane, event, start) {
-    const bar = new Bar(event, start);
+    const bar = new Bar(lane.call, event, start);
     bar.lane = lane.number;
     lane.bar = bar;
     lane.bars.push(bar);
@@ -150,7 +189,7 @@ class Reader {
     const lane = this.laneOf(call, event);
     if (lane.bar !== null) return this.endBar(lane, outcome, event.time);
     if (isOf(lane.last, event)) {
-      if (lane.last.wasCut && (outcome === 'fulfilled' || outcome === 'failed')) {
+      if (lane.last.wasCut && lane.busyUntil === lane.last.end && (outcome === 'fulfilled' || outcome === 'failed')) {
         lane.last.outcome = outcome;
         lane.last.end = lane.busyUntil = event.time;
       }
@@ -170,7 +209,7 @@ class Reader {
   }
 
   addWait(lane, event, start) {
-    const wait = new Wait(event, Math.max(start, lane.bar === null ? lane.busyUntil : start));
+    const wait = new Wait(lane.call, event, Math.max(start, lane.bar === null ? lane.busyUntil : start));
     wait.lane = lane.number;
     lane.wait = wait;
     lane.waits.push(wait);
@@ -203,6 +242,7 @@ class Reader {
     call.closedAt = event.time;
     call.reason = event.reason ?? null;
     this.cut(call, 'aborted', event.time);
+    for (const bar of call.tails.splice(0)) this.loseSight(bar, event.time);
     for (const lane of call.lanes.values()) if (lane.wait !== null) this.endWait(lane, event.time, false);
   }
 
@@ -254,8 +294,7 @@ class Reader {
 
   on_abandon(event, call) {
     const lane = this.laneOf(call, event);
-    const known = this.abandoned.get(keyOf(call.id, event))?.find(({ tail }) => tail === null);
-    let bar = known;
+    let bar = this.abandoned.get(keyOf(call.id, event))?.find(({ tail }) => tail === null);
     if (bar === undefined) {
       bar = this.ended(call, event, 'aborted');
       if (bar === null) return;
@@ -263,17 +302,29 @@ class Reader {
     } else if (bar === lane.bar) {
       this.endBar(lane, 'aborted', event.time);
     }
-    bar.tail = { start: bar.end, end: this.end, isOpen: true };
+    bar.tail = new Tail(bar.end, this.end);
+    if (call.closedAt !== null || call.id < 0) this.loseSight(bar, bar.end);
+    else call.tails.push(bar);
+  }
+
+  /** Nobody will tell when it ends. */
+  loseSight({ tail }, time) {
+    tail.end = Math.max(tail.start, time);
+    tail.isOpen = false;
+    tail.isUnknown = true;
   }
 
   on_late(event, call) {
-    const key = keyOf(call.id, event);
-    const bar = this.abandoned.get(key)?.shift();
+    const bar = event.attempt > 0 ? this.abandoned.get(keyOf(call.id, event))?.shift() : call.tails[0];
     if (bar === undefined) {
       this.strays.push(event);
       return;
     }
-    bar.tail = { start: bar.end, end: Math.max(bar.end, event.time), isOpen: false };
+    const isGuess = event.attempt === 0 && call.tails.length > 1;
+    call.tails = call.tails.filter((each) => each !== bar);
+    bar.tail = new Tail(bar.end, Math.max(bar.end, event.time));
+    bar.tail.isOpen = false;
+    bar.tail.isGuess = isGuess;
   }
 
   on_abort(event, call) {
@@ -281,20 +332,25 @@ class Reader {
     if (event.lane < 0) {
       call.abortedAt = event.time;
       this.cut(call, 'aborted', event.time);
-    } else if (call.lane(event.lane).bar !== null) {
-      this.mayStillRun(this.endBar(call.lane(event.lane), 'aborted', event.time));
+      return;
     }
+    const lane = call.lane(event.lane);
+    if (lane.bar !== null) this.mayStillRun(this.endBar(lane, 'aborted', event.time));
+    else if (lane.wait !== null) this.endWait(lane, event.time, false);
   }
 
   on_park(event, call) {
-    if (event.job === -1 && event.lane < 0) return;
     const lane = call.lane(event.lane);
     if (lane.wait !== null) this.endWait(lane, event.time, false);
+    const { last } = lane;
+    // Of an attempt that timed out and is to be tried again no retry is told: the wait for it is.
+    if (event.reason === 'backoff' && last !== null && last.delay === null && last.item === event.item) {
+      last.delay = event.ms ?? 0;
+    }
     this.addWait(lane, event, event.time);
   }
 
   on_wake(event, call) {
-    if (event.job === -1 && event.lane < 0) return;
     const lane = call.lane(event.lane);
     if (lane.wait === null) {
       if (lane.bar !== null || lane.busyUntil >= event.time) return;
@@ -320,86 +376,6 @@ function isOf(bar, event) {
 
 function keyOf(call, { item, attempt }) {
   return `${call}:${item}:${attempt}`;
-}
-
-// Calls of one name stand together once there are more of them than a reader would want to see one by one: a server makes
-// thousands. Each call takes rows that are free while it lasts.
-const APART = 3;
-
-function groupsOf(calls) {
-  const byName = new Map();
-  for (const call of calls) {
-    if (call.lanes.size === 0) continue;
-    const namesakes = byName.get(call.name);
-    if (namesakes === undefined) byName.set(call.name, [call]);
-    else namesakes.push(call);
-  }
-  const groups = [];
-  for (const [name, namesakes] of byName) {
-    if (namesakes.length > APART) groups.push(packed(name, namesakes));
-    else for (const call of namesakes) groups.push(apart(call));
-  }
-  return groups.sort((one, other) => one.start - other.start);
-}
-
-function sortedLanes(call) {
-  return [...call.lanes.values()].sort((one, other) => one.number - other.number);
-}
-
-function spanOf(call) {
-  let start = call.openedAt ?? Infinity;
-  let end = call.closedAt ?? -Infinity;
-  for (const { bars, waits } of call.lanes.values()) {
-    for (const each of [bars, waits]) {
-      if (each.length === 0) continue;
-      start = Math.min(start, each[0].start);
-      end = Math.max(end, each.at(-1).end);
-    }
-  }
-  return { start, end };
-}
-
-function apart(call) {
-  const rows = sortedLanes(call).map(({ number, bars, waits }) => ({ lane: number, bars, waits }));
-  return { name: call.name, calls: [call], isSingle: false, rows, ...spanOf(call) };
-}
-
-function packed(name, calls) {
-  const rows = [];
-  const freeFrom = [];
-  const spans = calls.map((call) => ({ call, ...spanOf(call) })).sort((one, other) => one.start - other.start);
-  for (const { call, start, end } of spans) {
-    const lanes = sortedLanes(call);
-    let first = 0;
-    for (let row = 0; row < first + lanes.length && row < rows.length; row++)
-      if (freeFrom[row] > start) first = row + 1;
-    lanes.forEach(({ bars, waits }, index) => {
-      const row = (rows[first + index] ??= { lane: first + index, bars: [], waits: [] });
-      for (const bar of bars) row.bars.push(bar);
-      for (const wait of waits) row.waits.push(wait);
-      freeFrom[first + index] = end;
-    });
-  }
-  return {
-    name,
-    calls: spans.map(({ call }) => call),
-    isSingle: calls.every(isOfOneItem),
-    rows,
-    start: spans[0].start,
-    end: freeFrom.reduce((one, other) => Math.max(one, other)),
-  };
-}
-
-/** What such a call did is known by the call: its item says nothing. */
-function isOfOneItem({ lanes }) {
-  let item = null;
-  for (const { bars } of lanes.values()) {
-    for (const bar of bars) {
-      item ??= bar.item;
-      if (bar.item !== item) return false;
-    }
-  }
-  return true;
 }
 
 /**

@@ -95,7 +95,8 @@ class Trace {
 
   group(group, pid) {
     const { name, calls, rows } = group;
-    const label = calls.length > 1 ? `${name} (${calls.length} calls)` : `${name} (call ${calls[0].id})`;
+    const which = calls.length > 1 || calls[0].id < 0 ? plural(calls.length) : `call ${calls[0].id}`;
+    const label = `${name} (${which})`;
     this.meta('process_name', pid, 0, { name: label });
     this.meta('process_sort_index', pid, 0, { sort_index: pid });
     for (const call of calls) this.call(call, pid);
@@ -142,9 +143,9 @@ class Trace {
     const name = `${nameOf(bar)}, abandoned`;
     const begin = nanoseconds(bar.tail.start);
     const end = Math.max(begin, nanoseconds(bar.tail.end));
-    this.push('b', pid, tid, name, begin, { cat, id, args: { ...what, isOpenAtEnd: bar.tail.isOpen } });
+    this.push('b', pid, tid, name, begin, { cat, id, args: { ...what, ...tailArgs(bar.tail) } });
     this.push('e', pid, tid, name, end, { cat, id, args: {} });
-    if (!bar.tail.isOpen) this.instant(pid, tid, 'late end', bar.tail.end, 't', what);
+    if (!bar.tail.isOpen && !bar.tail.isUnknown) this.instant(pid, tid, 'late end', bar.tail.end, 't', what);
   }
 
   argsOf(bar) {
@@ -200,8 +201,20 @@ class Trace {
   }
 }
 
+function plural(calls) {
+  return calls === 1 ? '1 call' : `${calls} calls`;
+}
+
+function tailArgs({ isOpen, isUnknown, isGuess }) {
+  return {
+    ...(isOpen && { isOpenAtEnd: true }),
+    ...(isUnknown && { endIsUnknown: true }),
+    ...(isGuess && { endMayBeAnothers: true }),
+  };
+}
+
 function nameOf({ item, attempt, call }) {
-  const what = item < 0 ? `call ${call}` : `item ${item}`;
+  const what = item >= 0 ? `item ${item}` : call < 0 ? 'attempt' : `call ${call}`;
   return attempt > 1 ? `${what}, attempt ${attempt}` : what;
 }
 
@@ -213,8 +226,8 @@ function traceOf(recording) {
   timeline.groups.forEach((group, index) => {
     const pid = LOOP + 1 + index;
     trace.group(group, pid);
-    group.rows.forEach(({ bars }, row) => {
-      for (const { call, lane } of bars) places.set(`${call}:${lane}`, [pid, row + 1]);
+    group.rows.forEach(({ bars, waits }, row) => {
+      for (const { call, lane } of [...bars, ...waits]) places.set(`${call}:${lane}`, [pid, row + 1]);
     });
   });
   trace.marks((call, lane) => places.get(`${call}:${lane}`) ?? [LOOP, 1]);

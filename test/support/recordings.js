@@ -103,7 +103,7 @@ const DEFAULTS = {
 };
 
 class World {
-  constructor({ seed = 1, calls, blocks = [], semaphores = {}, until = Infinity, firstJob = 1 }) {
+  constructor({ seed = 1, calls, guards = [], blocks = [], semaphores = {}, until = Infinity, firstJob = 1 }) {
     this.random = randomOf(seed);
     this.agenda = new Agenda();
     this.blocks = [...blocks].sort((one, other) => one[0] - other[0]);
@@ -116,6 +116,7 @@ class World {
       const job = new Call(this, firstJob + index, { ...DEFAULTS, ...call });
       this.agenda.add(job.plan.at, () => job.open());
     });
+    guards.forEach((guard, index) => new Guard(this, 100 + (index % 8), guard));
     for (const [at, ms] of this.blocks) this.agenda.add(at + ms, () => this.tell('block', { ms }));
   }
 
@@ -171,7 +172,7 @@ class Call {
     world.jobs.push(named);
     this.nextToken = world.now;
     this.tell('open', {});
-    if (plan.abortAt < Infinity) world.agenda.add(plan.abortAt, () => this.abort());
+    if (plan.abortAt < Infinity) world.agenda.add(Math.max(world.now, plan.abortAt), () => this.abort());
     const lanes = Math.min(plan.limit, plan.items);
     this.lanes = lanes;
     for (let lane = 0; lane < lanes; lane++) this.pull(lane);
@@ -246,7 +247,7 @@ class Call {
 
   ended(run, fails) {
     if (!run.isOpen) {
-      this.tell('late', { ...run.what, lane: -1 });
+      if (!this.isOver) this.tell('late', {});
       return;
     }
     this.running.delete(run.what.lane);
@@ -264,17 +265,18 @@ class Call {
     this.running.delete(run.what.lane);
     this.tell('timeout', { ...run.what, reason: 'attempt' });
     this.tell('abandon', run.what);
-    this.failed(run.what);
+    this.failed(run.what, true);
   }
 
-  failed(what) {
+  /** Of an attempt that timed out no more is told; the wait for the next one is. */
+  failed(what, isTold = false) {
     const { plan, world } = this;
     if (what.attempt <= plan.retries) {
       const ms = plan.delay * 2 ** (what.attempt - 1) * (0.5 + world.random());
-      this.tell('retry', { ...what, ms });
+      if (!isTold) this.tell('retry', { ...what, ms });
       world.semaphores.get(plan.semaphore)?.give();
       const again = { ...what, attempt: what.attempt + 1 };
-      this.tell('park', { ...again, reason: 'backoff' });
+      this.tell('park', { ...again, reason: 'backoff', ms });
       world.after(ms, () => {
         if (this.isOver) return;
         this.tell('wake', { ...again, reason: 'backoff' });
@@ -282,7 +284,7 @@ class Call {
       });
       return;
     }
-    this.tell('fail', what);
+    if (!isTold) this.tell('fail', what);
     if (plan.stopsOnError) this.stop('fail');
     else this.released(what);
   }
@@ -298,12 +300,11 @@ class Call {
     this.stop('fail');
   }
 
-  /** Nobody waits for the rest: what still runs is abandoned. */
+  /** Nobody waits for the rest, and nobody hears of it again. */
   stop(reason) {
     const semaphore = this.world.semaphores.get(this.plan.semaphore);
     for (const run of this.running.values()) {
       run.isOpen = false;
-      this.tell('abandon', run.what);
       semaphore?.give();
     }
     this.running.clear();
@@ -314,6 +315,23 @@ class Call {
     if (this.isOver) return;
     this.isOver = true;
     this.tell('close', { reason });
+  }
+}
+
+/** withTimeout() outside of calls: an attempt without a job. */
+class Guard {
+  constructor(world, lane, { at, takes, timeout }) {
+    world.agenda.add(at, () => {
+      world.tell('start', { lane, attempt: 1 });
+      if (takes <= timeout) {
+        world.after(takes, () => world.tell('settle', { lane, attempt: 1 }));
+        return;
+      }
+      world.after(timeout, () => {
+        world.tell('timeout', { lane, attempt: 1, reason: 'attempt' });
+        world.tell('abandon', { lane, attempt: 1 });
+      });
+    });
   }
 }
 
@@ -426,8 +444,13 @@ const SCENES = {
   manyCalls: () =>
     recordingOf({
       seed: 4,
+      guards: Array.from({ length: 200 }, (_, index) => ({
+        at: 40 * index,
+        takes: 20 + ((index * 37) % 90),
+        timeout: 100,
+      })),
       calls: Array.from({ length: 3000 }, (_, index) => ({
-        name: index % 3 === 0 ? 'withTimeout' : 'loadOrder',
+        name: index % 3 === 0 ? 'retry' : 'loadOrder',
         at: index * 3,
         items: 1,
         limit: 1,
