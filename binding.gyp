@@ -63,6 +63,7 @@
       'cflags_c': ['-std=gnu11', '-O3', '<@(c_warnings)'],
       'sources': [
         'src/uv/driver.c',
+        'src/uv/dump.c',
         'src/uv/flight.c',
         'src/uv/names.c',
         'src/uv/recording.c',

@@ -360,7 +360,7 @@ function fulfilled(lane, value) {
       // Inside a granted run the answer is known: START the next item.
       ints[grantWord] = next + 1;
       ints[lane.grantWord] = next;
-      ints[job.journal + (next & JOURNAL_MASK)] = lane.slot; // read by the recorder, if there is one
+      if (observing.isRecording) ints[job.journal + (next & JOURNAL_MASK)] = lane.slot;
       lane.index = next;
       lane.attempt = 1;
       readFirst(lane); // such a job does not pull

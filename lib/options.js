@@ -210,6 +210,12 @@ function string(name, value, owner) {
   return value;
 }
 
+/** One that is not empty. */
+function text(name, value, owner) {
+  if (string(name, value, owner) === '') throw outOfRange(nameOf(name, owner), 'not empty', value);
+  return value;
+}
+
 /** The flags of what does not keep the process alive. */
 function unrefFlag(name, value, owner) {
   return boolean(name, value, owner) ? enums.FLAG_UNREF : 0;
@@ -526,6 +532,7 @@ module.exports = {
   setLimit,
   setRate,
   string,
+  text,
   unrefFlag,
   wait,
   weight,

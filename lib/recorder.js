@@ -2,10 +2,13 @@
 
 // The flight recorder: what C keeps in its ring (src/core/recorder.h), as plain data.
 
+const { constants } = require('node:os');
+const path = require('node:path');
+const { getSystemErrorName } = require('node:util');
 const { threadId } = require('node:worker_threads');
 
 const { recorder: native } = require('./engine');
-const { sluiceError } = require('./errors');
+const { outOfRange, sluiceError } = require('./errors');
 const observing = require('./observing');
 const options = require('./options');
 const { Recording } = require('./recording');
@@ -90,10 +93,42 @@ function eventOf(rows, row, jobs) {
   return event;
 }
 
+// Not to be had: those that nobody can catch, the inspector's, the profiler's and libuv's own, and those that say that the
+// process is broken.
+const TAKEN = new Set(['SIGKILL', 'SIGSTOP', 'SIGUSR1', 'SIGPROF', 'SIGVTALRM', 'SIGCHLD', 'SIGPIPE', 'SIGTRAP']);
+for (const signal of ['SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSYS', 'SIGABRT', 'SIGIOT']) TAKEN.add(signal);
+
+/** A file that is there, whole, soon after each such signal: also while JavaScript is stuck. */
+function dumpOnSignal(signal, file) {
+  const number = numberOf(options.string('signal', signal));
+  const target = path.resolve(options.text('file', file));
+  let dump = native.dump(number, target);
+  if (dump < 0) {
+    const code = getSystemErrorName(dump);
+    throw Object.assign(new Error(`dumpOnSignal(${signal}): ${code}`), { code });
+  }
+  const stopDump = () => {
+    if (dump >= 0) native.stopDump(dump);
+    dump = -1;
+  };
+  return { stop: stopDump, [Symbol.dispose]: stopDump };
+}
+
+function numberOf(signal) {
+  const number = Object.hasOwn(constants.signals, signal) ? constants.signals[signal] : undefined;
+  if (number !== undefined && !TAKEN.has(signal)) return number;
+  const expected = 'the name of a signal that is free to be used, as SIGUSR2 or SIGHUP are';
+  throw outOfRange('signal', expected, signal);
+}
+
 const recorder = {
   start,
   stop,
   snapshot,
+  dumpOnSignal,
+
+  toChromeTrace: () => snapshot().toChromeTrace(),
+  toHTML: (given) => snapshot().toHTML(given),
 
   get isRecording() {
     return observing.isRecording;

@@ -56,6 +56,7 @@ void sluice__grant_note_start(struct sluice_engine *engine, struct sluice__job *
 void sluice__grant_end(struct sluice_engine *engine, struct sluice__job *job) {
   if (job->granted_end == 0) return;
   *next_item_word(engine, job) = SLUICE_GRANT_NONE;
+  sluice__record_grant_end(engine, job);
   job->granted_end = 0;
   sluice__list_unlink(&job->granted);
 }
@@ -89,5 +90,6 @@ void sluice__grant(struct sluice_engine *engine, struct sluice__job *job, struct
   engine->serial += (uint32_t)(end - job->next_item);
   job->granted_end = end;
   *next_item_word(engine, job) = (int32_t)job->next_item;
+  sluice__record_grant(engine, job);
   decision->granted = end;
 }

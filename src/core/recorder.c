@@ -7,6 +7,8 @@
  *   4  value; what stands there is only looked at where the kind has one */
 #include "recorder.h"
 
+#include <string.h>
+
 #include "hooks.h"
 #include "internal.h"
 
@@ -27,8 +29,10 @@ struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *alloc
   recorder->capacity = capacity;
   recorder->pace = 0;
   recorder->journal = NULL;
+  recorder->grants = NULL;
   recorder->allocator = *allocator;
-  for (size_t i = 0; i < SLUICE_GRANT_LANES; i++) recorder->items[i] = SLUICE_RECORD_NO_ITEM;
+  memset(recorder->runs, 0, sizeof recorder->runs);
+  memset(recorder->items, 0xff, sizeof recorder->items);
   return recorder;
 }
 
@@ -39,8 +43,9 @@ void sluice_recorder_free(struct sluice_recorder *recorder) {
 }
 
 void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struct sluice_journal *journal,
-                                   uint64_t pace) {
+                                   const struct sluice_grants *grants, uint64_t pace) {
   recorder->journal = journal;
+  recorder->grants = grants;
   recorder->pace = pace;
 }
 
@@ -92,8 +97,19 @@ void sluice__write_lane(struct sluice_engine *engine, enum sluice_record_kind ki
 }
 
 void sluice__write_start(struct sluice_engine *engine, const struct sluice__lane *lane) {
-  if (lane->slot.number < SLUICE_GRANT_LANES) engine->recorder->items[lane->slot.number] = lane->item;
+  uint32_t number = lane->slot.number;
+  if (number < SLUICE_GRANT_LANES) store(&engine->recorder->items[number], word_of_item(lane));
   sluice__write_lane(engine, SLUICE_RECORD_START, SLUICE_REASON_NONE, lane);
+}
+
+void sluice__write_grant(struct sluice_engine *engine, const struct sluice__job *job) {
+  struct sluice_recorded_run *run = &engine->recorder->runs[job->slot.number];
+  store(&run->next_item, job->next_item);
+  store(&run->job, word_of_job(job));
+}
+
+void sluice__write_grant_end(struct sluice_engine *engine, const struct sluice__job *job) {
+  store(&engine->recorder->runs[job->slot.number].job, 0);
 }
 
 /* NULL where this is no lane of the job's that can have taken a granted item. */
@@ -105,19 +121,20 @@ static const struct sluice__lane *find_taker(const struct sluice_engine *engine,
   return is_its && lane->deadline.state == SLUICE__LANE_RUNNING ? lane : NULL;
 }
 
+static uint64_t first_attempt_of(uint64_t item) {
+  return (uint64_t)1 << ITEM_BITS | item;
+}
+
 /* The lane's attempt was fulfilled, and it has taken this item. */
-static void write_taken(struct sluice_recorder *recorder, const struct sluice__lane *lane, uint64_t job,
-                        uint64_t item) {
-  uint64_t *former = &recorder->items[lane->slot.number];
-  uint32_t number = lane->slot.number;
-  if (*former != SLUICE_RECORD_NO_ITEM) { /* else it has started before anybody looked */
-    uint64_t attempt = *former == lane->item ? lane->attempt : 1;
-    write(recorder, what_of(SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, number), attempt << ITEM_BITS | *former, job);
+static void write_taken(struct sluice_recorder *recorder, uint32_t lane, uint64_t job, uint64_t item) {
+  uint64_t *former = &recorder->items[lane];
+  if (*former != UINT64_MAX) { /* else it has started before anybody looked */
+    write(recorder, what_of(SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, lane), *former, job);
     finish(recorder);
   }
-  write(recorder, what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, number), (uint64_t)1 << ITEM_BITS | item, job);
+  write(recorder, what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, lane), first_attempt_of(item), job);
   finish(recorder);
-  *former = item;
+  store(former, first_attempt_of(item));
 }
 
 /* Of the latest event; 0: there is none. */
@@ -138,9 +155,10 @@ void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *j
   for (uint64_t item = first; item < end; item++) {
     recorder->time += step;
     const struct sluice__lane *lane = find_taker(engine, job, lanes[item % SLUICE_JOURNAL_ITEMS]);
-    if (lane != NULL) write_taken(recorder, lane, word_of_job(job), item);
+    if (lane != NULL) write_taken(recorder, lane->slot.number, word_of_job(job), item);
   }
   recorder->time = now;
+  store(&recorder->runs[job->slot.number].next_item, end);
 }
 
 void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
@@ -181,21 +199,25 @@ void sluice__write_void(struct sluice_engine *engine, const struct sluice__lane 
     uint64_t *words = recorder->words[place];
     if (words[1] != what || words[2] != word_of_item(lane)) continue;
     store(&words[1], what_of(SLUICE_RECORD_VOID, SLUICE_REASON_NONE, lane->slot.number));
-    if (lane->slot.number < SLUICE_GRANT_LANES) recorder->items[lane->slot.number] = SLUICE_RECORD_NO_ITEM;
+    if (lane->slot.number < SLUICE_GRANT_LANES) store(&recorder->items[lane->slot.number], UINT64_MAX);
     return;
   }
 }
 
-static void read(const uint64_t *words, struct sluice_record *record) {
-  uint64_t what = load(&words[1]), item = load(&words[2]), job = load(&words[3]);
-  record->time = load(&words[0]);
+static void decode(struct sluice_record *record, uint64_t what, uint64_t item, uint64_t job) {
   record->kind = (enum sluice_record_kind)(what & 0xff);
   record->reason = (enum sluice_record_reason)(what >> 8 & 0xff);
   record->lane = (uint32_t)(what >> 32);
   record->item = item & SLUICE_ITEM_MAX;
   record->attempt = (uint32_t)(item >> ITEM_BITS);
   record->job = (struct sluice_handle){(uint32_t)job, (uint32_t)(job >> 32)};
-  record->value = sluice_record_has_value(record->kind, record->reason) ? load(&words[4]) : 0;
+  record->value = 0;
+}
+
+static void read(const uint64_t *words, struct sluice_record *record) {
+  decode(record, load(&words[1]), load(&words[2]), load(&words[3]));
+  record->time = load(&words[0]);
+  if (sluice_record_has_value(record->kind, record->reason)) record->value = load(&words[4]);
 }
 
 /* The number of the first event that can be read. */
@@ -219,4 +241,40 @@ size_t sluice_recorder_read(const struct sluice_recorder *recorder, uint64_t *fr
   *from += lost;
   if (lost == copied && copied > 0) return sluice_recorder_read(recorder, from, records, most);
   return copied - lost;
+}
+
+static int32_t load_int(const int32_t *word) {
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+size_t sluice_recorder_read_run(const struct sluice_recorder *recorder, uint32_t slot, uint64_t count, uint64_t until,
+                                uint64_t *time, struct sluice_record *records) {
+  const struct sluice_recorded_run *run = &recorder->runs[slot];
+  uint64_t job = load(&run->job), first = load(&run->next_item);
+  if (job == 0 || recorder->journal == NULL) return 0;
+  int64_t end = load_int(&recorder->grants->next_item[slot]);
+  if (end <= (int64_t)first || end > (int64_t)first + SLUICE_JOURNAL_ITEMS) return 0; /* nothing, or forged */
+  uint64_t former[SLUICE_JOURNAL_ITEMS]; /* items of the lanes in this run, each by its latest place in it */
+  int32_t lanes[SLUICE_JOURNAL_ITEMS];
+  size_t copied = 0;
+  uint64_t now = *time;
+  for (uint64_t item = first; item < (uint64_t)end; item++) {
+    size_t place = item - first;
+    int32_t lane = lanes[place] = load_int(&recorder->journal->lane[slot][item % SLUICE_JOURNAL_ITEMS]);
+    former[place] = first_attempt_of(item);
+    if (lane < 0 || lane >= SLUICE_GRANT_LANES) continue;
+    uint64_t before = load(&recorder->items[lane]);
+    for (size_t i = 0; i < place; i++)
+      if (lanes[i] == lane) before = former[i];
+    now = now + recorder->pace < until ? now + recorder->pace : now > until ? now : until;
+    if (before != UINT64_MAX) {
+      decode(&records[copied], what_of(SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, (uint32_t)lane), before, job);
+      records[copied++].time = now;
+    }
+    decode(&records[copied], what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, (uint32_t)lane), former[place], job);
+    records[copied++].time = now;
+  }
+  if (sluice_recorder_count(recorder) != count) return 0;
+  *time = now;
+  return copied;
 }

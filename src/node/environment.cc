@@ -108,7 +108,11 @@ void Instance::OnWake(sluice_driver* driver) {
 }
 
 void Instance::OnCleanup(napi_async_cleanup_hook_handle, void* data) {
-  sluice_driver_close(&static_cast<Instance*>(data)->driver, OnClosed);
+  auto* self = static_cast<Instance*>(data);
+  for (auto* dump : self->dumps)
+    if (dump != nullptr) sluice_dump_stop(dump);
+  self->dumps.clear();
+  sluice_driver_close(&self->driver, OnClosed);
 }
 
 void Instance::OnClosed(sluice_driver* driver) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../uv/driver.h"
+#include "../uv/dump.h"
 #include "../uv/flight.h"
 #include "../uv/names.h"
 
@@ -32,6 +33,7 @@ class Instance {
   sluice_driver driver{};
   sluice_names* names = nullptr;  // of its jobs; lives as long as this
   sluice_flight flight{};
+  std::vector<sluice_dump*> dumps;  // by number; nullptr: stopped
 
  private:
   explicit Instance(Napi::Env env) : env_(env) {}

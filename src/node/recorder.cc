@@ -1,6 +1,7 @@
 // The boundary of the flight recorder: see lib/recorder.js.
 #include "recorder.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -50,30 +51,26 @@ Napi::Value Snapshot(const Napi::CallbackInfo& info) {
   sluice_flight* flight = &InstanceOf(info)->flight;
   if (flight->recorder == nullptr) return env.Null();
   sluice_recording_about about = sluice_flight_about(flight);
-  uint64_t count = sluice_recorder_count(flight->recorder);
-  uint64_t held = count < flight->recorder->capacity ? count : flight->recorder->capacity;
-  auto rows = Napi::Float64Array::New(env, static_cast<size_t>(held) * kColumns);
-  if (env.IsExceptionPending()) return env.Undefined();
-  uint64_t lost = 0;
+  sluice_recording_reader reader;
+  std::vector<double> rows;
+  sluice_recording_begin(&reader, flight->recorder, about.ended);
   size_t filled = 0;
-  std::vector<sluice_record> records(256);
-  for (uint64_t next = 0; filled < held;) {
-    uint64_t from = next;
-    size_t read = sluice_recorder_read(flight->recorder, &from, records.data(), records.size());
-    if (read == 0) break;
-    lost += from - next;
-    next = from + read;
-    for (size_t i = 0; i < read && filled < held; i++)
-      if (records[i].kind != SLUICE_RECORD_VOID) Fill(rows.Data() + kColumns * filled++, records[i], about);
+  for (size_t count; (count = sluice_recording_next(&reader)) > 0;) {
+    rows.resize((filled + count) * kColumns);
+    for (size_t i = 0; i < count; i++)
+      if (reader.records[i].kind != SLUICE_RECORD_VOID) Fill(&rows[kColumns * filled++], reader.records[i], about);
   }
+  auto copy = Napi::Float64Array::New(env, filled * kColumns);
+  if (env.IsExceptionPending()) return env.Undefined();
+  std::copy_n(rows.data(), filled * kColumns, copy.Data());
   auto snapshot = Napi::Object::New(env);
   snapshot["startedAt"] = about.started_at;
   snapshot["duration"] = static_cast<double>(sluice_recording_ns(&about, about.ended)) / 1e6;
   snapshot["thread"] = static_cast<double>(about.thread);
   snapshot["pid"] = static_cast<double>(about.pid);
-  snapshot["lost"] = static_cast<double>(lost);
+  snapshot["lost"] = static_cast<double>(reader.lost);
   snapshot["count"] = static_cast<double>(filled);
-  snapshot["rows"] = rows;
+  snapshot["rows"] = copy;
   return snapshot;
 }
 
@@ -85,6 +82,26 @@ Napi::Value NameOf(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), name, static_cast<size_t>(length));
 }
 
+// dump(signal, path) -> its number, from 0; or a libuv error, below 0.
+Napi::Value Dump(const Napi::CallbackInfo& info) {
+  Instance* instance = InstanceOf(info);
+  std::string path = info[1].ToString().Utf8Value();
+  sluice_dump* dump = nullptr;
+  int error = sluice_dump_start(&instance->flight, info[0].ToNumber().Int32Value(), path.c_str(), &dump);
+  if (error != 0) return Napi::Number::New(info.Env(), error);
+  instance->dumps.push_back(dump);
+  return Napi::Number::New(info.Env(), static_cast<double>(instance->dumps.size() - 1));
+}
+
+// stopDump(number), once for each.
+void StopDump(const Napi::CallbackInfo& info) {
+  auto& dumps = InstanceOf(info)->dumps;
+  size_t number = info[0].ToNumber().Uint32Value();
+  if (number >= dumps.size() || dumps[number] == nullptr) return;
+  sluice_dump_stop(dumps[number]);
+  dumps[number] = nullptr;
+}
+
 }  // namespace
 
 Napi::Object RecorderOf(Napi::Env env, Instance* instance) {
@@ -93,6 +110,8 @@ Napi::Object RecorderOf(Napi::Env env, Instance* instance) {
   recorder["stop"] = Napi::Function::New<Stop>(env, "stop", instance);
   recorder["snapshot"] = Napi::Function::New<Snapshot>(env, "snapshot", instance);
   recorder["nameOf"] = Napi::Function::New<NameOf>(env, "nameOf", instance);
+  recorder["dump"] = Napi::Function::New<Dump>(env, "dump", instance);
+  recorder["stopDump"] = Napi::Function::New<StopDump>(env, "stopDump", instance);
   auto kinds = Napi::Array::New(env);
 #define SLUICE_TEXT(name, text) kinds[static_cast<uint32_t>(SLUICE_RECORD_##name)] = text;
   SLUICE_RECORD_KINDS(SLUICE_TEXT)

@@ -294,7 +294,8 @@ void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *rec
   driver->is_tsc = (uint8_t)is_tsc;
   if (driver->engine != NULL) sluice_record_to(driver->engine, recorder);
   if (recorder == NULL) return;
-  sluice_recorder_share_journal(recorder, &driver->mailbox->journal, pace);
+  memset(&driver->mailbox->journal, 0xff, sizeof driver->mailbox->journal); /* nobody has kept it until now */
+  sluice_recorder_share_journal(recorder, &driver->mailbox->journal, &driver->mailbox->grants, pace);
   driver->recorded_until = read_clock(driver);
   driver->recorded_idle_time = uv_metrics_idle_time(driver->prepare.loop);
   stamp(driver);

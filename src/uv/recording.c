@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define BATCH 128
+_Static_assert(SLUICE_RUN_RECORDS <= SLUICE_READER_RECORDS, "a run is read in one go");
 
 const char *sluice_record_kind_name(enum sluice_record_kind kind) {
   switch (kind) {
@@ -163,28 +163,49 @@ static void print_event(struct out *out, const struct sluice_recording_about *ab
   put(out, "}", 1);
 }
 
-/* Returns how many were overwritten before they could be written. */
-static uint64_t print_events(struct out *out, const struct sluice_recorder *recorder,
-                             const struct sluice_recording_about *about) {
-  struct sluice_record records[BATCH];
-  uint64_t lost = 0, next = 0, end = sluice_recorder_count(recorder);
+void sluice_recording_begin(struct sluice_recording_reader *reader, const struct sluice_recorder *recorder,
+                            uint64_t until) {
+  *reader = (struct sluice_recording_reader){
+      .recorder = recorder, .until = until, .end = sluice_recorder_count(recorder), .is_in_ring = 1};
+}
+
+/* What comes while it is read is not waited for: it may come for ever. */
+static size_t read_ring(struct sluice_recording_reader *reader) {
+  if (reader->next >= reader->end) return 0;
+  uint64_t from = reader->next, left = reader->end - reader->next;
+  size_t count = sluice_recorder_read(reader->recorder, &from, reader->records,
+                                      left < SLUICE_READER_RECORDS ? (size_t)left : SLUICE_READER_RECORDS);
+  if (count == 0) return 0;
+  reader->lost += from - reader->next;
+  reader->next = from + count;
+  reader->time = reader->records[count - 1].time;
+  return count;
+}
+
+size_t sluice_recording_next(struct sluice_recording_reader *reader) {
+  size_t count = 0;
+  if (reader->is_in_ring) count = read_ring(reader);
+  if (count > 0) return count;
+  reader->is_in_ring = 0;
+  while (count == 0 && reader->slot < SLUICE_GRANT_JOBS)
+    count = sluice_recorder_read_run(reader->recorder, reader->slot++, reader->next, reader->until, &reader->time,
+                                     reader->records);
+  return count;
+}
+
+static void print_events(struct out *out, struct sluice_recording_reader *reader,
+                         const struct sluice_recording_about *about) {
   int is_first = 1;
   put(out, "\"events\":[", strlen("\"events\":["));
-  while (next < end && out->error == 0) { /* what comes meanwhile is not waited for: it may come for ever */
-    uint64_t from = next;
-    size_t count = sluice_recorder_read(recorder, &from, records, BATCH);
-    if (count == 0) break;
-    lost += from - next;
+  for (size_t count; out->error == 0 && (count = sluice_recording_next(reader)) > 0;) {
     for (size_t i = 0; i < count; i++) {
-      if (records[i].kind == SLUICE_RECORD_VOID) continue;
+      if (reader->records[i].kind == SLUICE_RECORD_VOID) continue;
       if (!is_first) put(out, ",", 1);
       is_first = 0;
-      print_event(out, about, &records[i]);
+      print_event(out, about, &reader->records[i]);
     }
-    next = from + count;
   }
   put(out, "]", 1);
-  return lost;
 }
 
 static void print_jobs(struct out *out, struct sluice_names *names) {
@@ -208,9 +229,11 @@ int sluice_recording_write(const struct sluice_recorder *recorder, struct sluice
   print(out, ",\"thread\":%" PRId64 ",\"pid\":%" PRId64 ",", about->thread, about->pid);
   print_ms(out, "duration", sluice_recording_ns(about, about->ended));
   put(out, ",", 1);
-  uint64_t lost = print_events(out, recorder, about);
+  struct sluice_recording_reader reader;
+  sluice_recording_begin(&reader, recorder, about->ended);
+  print_events(out, &reader, about);
   print_jobs(out, names);
-  print(out, ",\"lost\":%" PRIu64 "}\n", lost);
+  print(out, ",\"lost\":%" PRIu64 "}\n", reader.lost);
   flush(out);
   int error = out->error;
   free(out->jobs.handles);

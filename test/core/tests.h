@@ -386,7 +386,34 @@
   X(trace_an_empty_record_replays) \
   X(trace_another_seed_differs) \
   X(trace_a_changed_answer_is_found) \
-  X(trace_a_cut_record_is_not_whole)
+  X(trace_a_cut_record_is_not_whole) \
+  X(recorder_keeps_the_latest_and_says_which_those_are) \
+  X(recorder_of_one_event_keeps_the_last) \
+  X(recorder_is_read_in_pieces) \
+  X(recorder_does_not_believe_a_time_before_the_last) \
+  X(recorder_without_memory_is_none) \
+  X(recorder_off_is_told_nothing) \
+  X(recorder_tells_of_items_that_are_fulfilled) \
+  X(recorder_tells_of_retries_and_their_waits) \
+  X(recorder_tells_of_a_retry_without_a_wait) \
+  X(recorder_tells_how_an_attempt_under_review_ended_once) \
+  X(recorder_tells_of_a_failed_item_once_where_there_is_a_verdict) \
+  X(recorder_tells_of_timeouts_and_what_is_left_of_them) \
+  X(recorder_tells_of_an_items_time_in_an_attempt_and_in_a_backoff) \
+  X(recorder_tells_of_the_total_time) \
+  X(recorder_tells_of_an_abort_and_of_a_drain) \
+  X(recorder_tells_who_waits_for_a_token) \
+  X(recorder_tells_who_waits_for_abandoned_attempts) \
+  X(recorder_tells_who_waits_for_a_permit) \
+  X(recorder_tells_who_waits_for_the_reader) \
+  X(recorder_tells_who_gives_way_to_the_loop) \
+  X(recorder_takes_back_the_start_of_an_item_that_never_was) \
+  X(recorder_tells_of_guards_but_not_of_sleeps) \
+  X(recorder_tells_of_waiters_under_numbers_of_their_own) \
+  X(recorder_reads_in_the_journal_who_took_what) \
+  X(recorder_gives_granted_items_times_between_what_is_known) \
+  X(recorder_knows_of_a_granted_run_before_the_engine_does) \
+  X(recorder_survives_a_forged_journal)
 
 #define TEST_DECLARE(name) void test_##name(void);
 TESTS(TEST_DECLARE)
