@@ -477,8 +477,8 @@ describe('diagnostics_channel', () => {
       const calls = [];
       const mapper = async (item, _index, { attempt }) => {
         calls.push([item, attempt]);
-        if (item === 'slow') await sleep(5);
-        else if (item === 'slower') await sleep(10);
+        if (item === 'slow') await sleep(300); // beyond any timeout here, on a busy machine too
+        else if (item === 'slower') await sleep(400);
         else throw new Error('no');
       };
       const call = () => mapWithLimit(items, 2, mapper, { ...options, signal: controller.signal });
