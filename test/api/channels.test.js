@@ -475,10 +475,11 @@ describe('diagnostics_channel', () => {
     async function endedIn(name, items, options) {
       const controller = new AbortController();
       const calls = [];
-      const mapper = async (item, _index, { attempt }) => {
-        calls.push([item, attempt]);
-        if (item === 'slow') await sleep(300); // beyond any timeout here, on a busy machine too
-        else if (item === 'slower') await sleep(400);
+      const mapper = async (item, _index, ctx) => {
+        calls.push([item, ctx.attempt]);
+        // Beyond any timeout here, on a busy machine too.
+        if (item === 'slow') await sleep(300, { signal: ctx.signal });
+        else if (item === 'slower') await sleep(400, { signal: ctx.signal });
         else throw new Error('no');
       };
       const call = () => mapWithLimit(items, 2, mapper, { ...options, signal: controller.signal });
