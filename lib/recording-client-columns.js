@@ -42,7 +42,7 @@ class Columns {
     let drawn = 0;
     context.fillStyle = theme.fulfilled;
     runs(covered, from, to, levelOf, (level, first, last) => {
-      context.globalAlpha = 0.3 + (0.7 * level) / LEVELS;
+      context.globalAlpha = 0.5 + (0.5 * level) / LEVELS; // (a lonely short one is to be seen, too)
       context.fillRect(left + first, y, last - first, height);
       drawn++;
     });

@@ -141,7 +141,7 @@ function edges(chart, context, height) {
   context.fillStyle = theme.block;
   for (let at = 0; at < data.blocks.length; at += 2) {
     const [x0, x1] = blockAt(chart, at);
-    if (x1 - x0 < 3) continue;
+    if (x1 - x0 < 8) continue;
     context.globalAlpha = 0.08;
     context.fillRect(x0, 0, x1 - x0, height);
     context.globalAlpha = 0.8;
