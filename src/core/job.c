@@ -380,6 +380,7 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
+  int had_spare = job->has_spare;
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
   /* One that waits for room is enough. Of those that run some will; but where one pulls at a time the others rest then.
    */
@@ -415,6 +416,8 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   job->lane_count++;
   decision->lane = sluice__slot_handle(slot);
   advance(engine, job, lane, decision);
+  /* Looking whether a permit is free has leased it: it is not held by a pull, or by who gives way. */
+  if (!had_spare && decision->action != SLUICE_ACTION_START && !lane->has_permit) sluice__permit_decline(engine, job);
   return SLUICE_OK;
 }
 

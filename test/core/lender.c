@@ -98,7 +98,7 @@ static void leave_line(struct lender *lender, const struct sluice_ticket *ticket
   int place = find(&lender->line, ticket);
   if (place >= 0) {
     queue_remove(&lender->line, place);
-    serve(lender);
+    if (place == 0) serve(lender); /* the next one may be lighter */
     return;
   }
   place = find(&lender->seats[seat].inbox, ticket);
