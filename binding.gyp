@@ -36,6 +36,7 @@
         'src/core/backoff.c',
         'src/core/bucket.c',
         'src/core/check.c',
+        'src/core/common.c',
         'src/core/engine.c',
         'src/core/err.c',
         'src/core/gate.c',
@@ -62,12 +63,16 @@
       'defines': ['_GNU_SOURCE'],
       'cflags_c': ['-std=gnu11', '-O3', '<@(c_warnings)'],
       'sources': [
+        'src/uv/commons.c',
         'src/uv/driver.c',
         'src/uv/dump.c',
         'src/uv/flight.c',
         'src/uv/names.c',
+        'src/uv/pulse.c',
         'src/uv/recording.c',
+        'src/uv/report.c',
         'src/uv/trace.c',
+        'src/uv/watchdog.c',
       ],
     },
     {
@@ -81,7 +86,7 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'cflags_cc': ['-Wall', '-Wextra', '-Werror'],
-      'sources': ['src/node/addon.cc', 'src/node/environment.cc', 'src/node/recorder.cc'],
+      'sources': ['src/node/addon.cc', 'src/node/environment.cc', 'src/node/recorder.cc', 'src/node/watch.cc'],
       # A libuv symbol that the running Node lacks is then an error of require(), not of its first call.
       'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,now']}]],
     },

@@ -16,6 +16,7 @@
 const { channel } = require('node:diagnostics_channel');
 
 const { clock } = require('./engine');
+const { nameOf } = require('./names');
 
 const started = channel('sluice:job:start');
 const ended = channel('sluice:job:end');
@@ -45,18 +46,6 @@ class Told {
   }
 }
 
-/** What a call goes by. Asking a function for its name may run user code: a proxy's trap, a class's static getter. */
-function nameOf({ label, named, api }) {
-  if (label !== undefined) return label;
-  try {
-    const { name } = named;
-    if (typeof name === 'string' && name !== '') return name;
-  } catch {
-    // Then it has none.
-  }
-  return api;
-}
-
 /** A poll that comes to nothing is no failure, and waitFor's errors are its own. */
 function isTold(call) {
   return call.api !== 'waitFor';
@@ -73,7 +62,7 @@ function tellStart(call, total) {
   const told = new Told(call);
   told.hasBegun = true;
   if (started.hasSubscribers) {
-    const limit = call.semaphore === null ? call.limit : call.semaphore.size;
+    const limit = call.semaphore === null ? call.limit : call.semaphore.capacity;
     started.publish({ ...told.describe(), items: total, limit });
   }
   told.began = clock();
@@ -135,7 +124,6 @@ module.exports = {
   hearsTimeouts,
   holdTimeout,
   isHeard,
-  nameOf,
   tellEnd,
   tellGuardTimeout,
   tellRetry,

@@ -13,7 +13,7 @@ const enums = { ...binding.names.enums };
 const memory = new ArrayBuffer(bytes);
 const ints = new Int32Array(memory);
 const doubles = new Float64Array(memory);
-const { operations, ...forTests } = binding.attach(memory, drain);
+const { operations, share, ...forTests } = binding.attach(memory, drain);
 
 // The words without the grants: the answer of the latest operation.
 const words = new Int32Array(memory, 0, grants.jobs);
@@ -178,6 +178,7 @@ module.exports = {
   ints,
   doubles,
   operations,
+  share,
   lanes,
   jobs,
   waiters,

@@ -16,6 +16,7 @@ const { asCompleted, mapStream } = require('./stream');
 const { skip, stop } = require('./symbols');
 const { sleep, withTimeout } = require('./timeout');
 const { waitFor } = require('./wait-for');
+const { watchLoop } = require('./watch-loop');
 const { withResource } = require('./with-resource');
 
 require('./shapes');
@@ -46,6 +47,7 @@ module.exports = {
   sleep,
   stop,
   waitFor,
+  watchLoop,
   withResource,
   withTimeout,
 };

@@ -26,6 +26,7 @@ export const {
   sleep,
   stop,
   waitFor,
+  watchLoop,
   withResource,
   withTimeout,
 } = sluice;

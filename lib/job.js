@@ -21,6 +21,7 @@ const {
 const { handOver, keepAnswer, nameJob, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
+const { nameOf } = require('./names');
 const { listen, markHandled, mayBeThenable, promiseFor, resolved, toNative } = require('./promises');
 const { readCounts, writePolicy } = require('./policy');
 const { closeIterator } = require('./source');
@@ -125,7 +126,7 @@ class Job {
     this.generation = ints[JOB_GENERATION];
     this.grantWord = grantWordOfJob(this.slot);
     this.journal = journalOfJob(this.slot);
-    if (observing.isOn) nameJob(this.slot, this.generation, channels.nameOf(call));
+    if (observing.isOn) nameJob(this.slot, this.generation, nameOf(call));
     try {
       this.prepare(source);
       this.start(false);

@@ -42,6 +42,7 @@ const {
 const { isPermanent, unwrap } = require('./errors');
 const observing = require('./observing');
 const { readPlan, review } = require('./review');
+const running = require('./running');
 const { asResult, closeIterator } = require('./source');
 const { skip, stop } = require('./symbols');
 
@@ -478,9 +479,21 @@ function begin(lane) {
       if (isThenable(lane, item)) return beginWith(lane, item, context);
       if (lane.job === null) return undefined; // asking has ended the call
     }
+    if (observing.isWatched) return callWatched(lane, item, context);
     return isAttempt ? mapper(context) : mapper(item, index, context);
   } catch (error) {
     return Promise.reject(error);
+  }
+}
+
+/** The same, where the watchdog wants to know what is on the stack. */
+function callWatched(lane, item, context) {
+  const { mapper, isAttempt, slot, generation } = lane.job;
+  const outer = running.enter(slot, generation, lane.index, lane.attempt);
+  try {
+    return isAttempt ? mapper(context) : mapper(item, lane.index, context);
+  } finally {
+    running.leave(outer);
   }
 }
 
@@ -507,6 +520,7 @@ async function beginWith(lane, promise, context) {
   }
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
   lane.item = item; // what a further attempt, and onError, are called with
+  if (observing.isWatched) return await callWatched(lane, item, context);
   const { mapper } = lane.job;
   return await mapper(item, lane.index, context); // awaited here, for the stack of what it throws in its next tick
 }

@@ -154,6 +154,7 @@ const isLimit = (value) => value >= 1 && (Number.isInteger(value) || value === I
 const isBurst = (value) => Number.isInteger(value) && value >= 1;
 const isPositive = (value) => value > 0;
 const isFinitePositive = (value) => value > 0 && value < Infinity;
+const isThreshold = (value) => value >= 10 && value < Infinity;
 const isFactor = (value) => value >= 1 && value < Infinity;
 const isWeight = (value) => Number.isSafeInteger(value) && value >= 1;
 const isNumber = (value) => !Number.isNaN(value);
@@ -188,6 +189,11 @@ function limit(name, value, owner) {
 function integer(name, value, owner, least, most) {
   const isWithin = (given) => Number.isInteger(given) && given >= least && given <= most;
   return number(name, value, owner, `an integer from ${least} to ${most}`, isWithin);
+}
+
+/** For how long a loop may be stuck: in less than that nobody can look twice. */
+function threshold(name, value, owner) {
+  return number(name, value, owner, '>= 10 and finite', isThreshold);
 }
 
 /** How many permits or tokens. */
@@ -394,7 +400,7 @@ function readRateField(target, key, value, owner) {
 
 /** What a RateLimiter is made of: a rate, and `maxWaiting` beside it. */
 function rateWith(name, given, keys) {
-  const asked = { rate: NO_RATE, maxWaiting: Infinity };
+  const asked = { rate: NO_RATE, maxWaiting: Infinity, shared: undefined };
   if (typeof given === 'number') {
     asked.rate = rate(name, given);
     return asked;
@@ -407,8 +413,9 @@ function rateWith(name, given, keys) {
 }
 
 function readLimiterField(asked, key, value, owner) {
-  if (key !== 'maxWaiting') return readRateField(asked.rate, key, value, owner);
-  asked.maxWaiting = count(key, value, owner);
+  if (key === 'maxWaiting') asked.maxWaiting = count(key, value, owner);
+  else if (key === 'shared') asked.shared = text(key, value, owner);
+  else return readRateField(asked.rate, key, value, owner);
   return true;
 }
 
@@ -533,6 +540,7 @@ module.exports = {
   setRate,
   string,
   text,
+  threshold,
   unrefFlag,
   wait,
   weight,

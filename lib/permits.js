@@ -202,6 +202,11 @@ class Permits {
     handOver();
   }
 
+  /** How many there are in all. */
+  get capacity() {
+    return this.size;
+  }
+
   get available() {
     if (this.slot < 0) return Math.max(0, this.size - this.inUse);
     this.name();

@@ -7,6 +7,7 @@ const options = require('./options');
 const { clock } = require('./engine');
 const observing = require('./observing');
 const { listen, toNative } = require('./promises');
+const running = require('./running');
 
 const KEYS = new Set([...options.RETRY_KEYS, 'timeout', ...options.COMMON_KEYS]);
 
@@ -33,7 +34,8 @@ function retry(fn, second, third) {
   // Nothing bounds the first attempt, so there is nothing to decide before it fails: the job is opened then.
   let promise;
   try {
-    promise = toNative(fn(new Context(0, 1, null)));
+    const context = new Context(0, 1, null);
+    promise = toNative(observing.isWatched ? running.call(fn, context, undefined, 'retry') : fn(context));
   } catch (error) {
     return goOn(fn, policy, error);
   }

@@ -10,9 +10,11 @@ const channels = require('./channels');
 const { Attempt, Context, abortAttempt } = require('./context');
 const { I, D, ints, doubles, operations, lanes, failure, remaining } = require('./engine');
 const { TimeoutError, invalidType } = require('./errors');
+const observing = require('./observing');
 const options = require('./options');
 const { isNative, listen, markHandled, mayBeThenable, promiseFor, toNative } = require('./promises');
 const { resourceHere } = require('./resource');
+const running = require('./running');
 const signals = require('./signals');
 
 const { GUARD, SLEEP, RELEASE } = operations;
@@ -176,7 +178,8 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   let value = work;
   if (typeof work === 'function') {
     try {
-      value = work(new Context(0, 1, attempt));
+      const context = new Context(0, 1, attempt);
+      value = observing.isWatched ? running.call(work, context, label, 'withTimeout') : work(context);
     } catch (error) {
       attempt.end();
       return Promise.reject(error);

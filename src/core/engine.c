@@ -309,6 +309,8 @@ static int next_of(struct sluice_engine *engine, struct sluice__deadline *deadli
       decision->job = sluice__slot_handle(&job->slot);
       return job->has_spare; /* else one of its lanes has taken it */
     }
+    case SLUICE__KIND_TOKEN:
+      return sluice__token_next(engine, sluice__job_of_token(deadline), decision);
     case SLUICE__KIND_WAITER:
     case SLUICE__KIND_GRANTED:
     case SLUICE__KIND_REFUSED:
@@ -341,6 +343,14 @@ void sluice__hand_lane(struct sluice_engine *engine, struct sluice__lane *lane) 
   lane->deadline.kind = SLUICE__KIND_HANDED;
   lane->deadline.flags = 0; /* as for a yield: the loop stays alive for it */
   sluice__link_into(engine, &lane->deadline, &engine->handed, SLUICE__LIST_HANDED);
+}
+
+void sluice_lend(struct sluice_engine *engine, struct sluice_ticket *ticket, int is_granted) {
+  struct sluice__claim *claim = sluice__claim_of_ticket(ticket);
+  int is_token = claim->claimant == SLUICE__CLAIM_JOB_TOKEN;
+  if (claim->claimant == SLUICE__CLAIM_WAITER) is_token = sluice__waiter_of_claim(claim)->is_draw;
+  if (is_token) sluice__limiter_lent(engine, claim, is_granted);
+  else sluice__semaphore_lent(engine, claim, is_granted);
 }
 
 static int take_handed(struct sluice_engine *engine, struct sluice_decision *decision) {

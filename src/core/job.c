@@ -81,7 +81,7 @@ static void close_job(struct sluice_engine *engine, struct sluice__job *job, enu
   sluice__window_clear(job);
   clear_dirty(engine, job);
   engine->rated -= sluice__job_is_rated(job);
-  job->limiter->jobs--;
+  sluice__limiter_detach(engine, job);
   if (job->semaphore != NULL) sluice__permit_detach(engine, job);
   sluice__record_job(engine, SLUICE_RECORD_CLOSE, close_reason(job, action), job);
   decision->action = action;
@@ -144,7 +144,7 @@ static void yield(struct sluice_engine *engine, struct sluice__lane *lane, struc
 static void start(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                   struct sluice_decision *decision) {
   if (job->semaphore != NULL && !lane->has_permit && !sluice__permit_take(engine, job, lane)) {
-    sluice__permit_wait(job, lane);
+    sluice__permit_wait(engine, job, lane);
     sluice__record_lane(engine, SLUICE_RECORD_PARK, SLUICE_REASON_LIMIT, lane);
     park(lane, decision);
   } else if (!job->has_gate || sluice__gate_pass(engine, job)) {
@@ -178,7 +178,7 @@ static void take_next_item(struct sluice_engine *engine, struct sluice__job *job
   int must_wait = job->semaphore != NULL && !job->pulls && !lane->has_permit && !sluice__permit_take(engine, job, lane);
   if (must_wait && job->lane_count > 1) {
     job->is_pulling = 0;
-    sluice__permit_claim(job); /* for another lane, or for this one again */
+    sluice__permit_claim(engine, job); /* for another lane, or for this one again */
     rest(engine, job, lane, decision);
     return;
   }
@@ -206,6 +206,7 @@ static int is_taking(const struct sluice__job *job) {
 
 static void wait_for_room(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                           struct sluice_decision *decision) {
+  if (job->semaphore != NULL) sluice__permit_decline(engine, job); /* its reader may take for ever */
   sluice__window_wait(engine, job, lane);
   sluice__record_lane(engine, SLUICE_RECORD_PARK, SLUICE_REASON_ROOM, lane);
   park(lane, decision);
@@ -387,7 +388,7 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   int has_no_room = sluice__window_room(job) == 0 && has_waiting;
   int is_useless = is_full || has_no_room || is_taking(job) || !sluice__job_has_next_item(job);
   if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
-    sluice__permit_claim(job);
+    sluice__permit_claim(engine, job);
     is_useless = 1;
   }
   if (is_useless) {

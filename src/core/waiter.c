@@ -40,6 +40,11 @@ static void free_waiter(struct sluice_engine *engine, struct sluice__waiter *wai
   sluice__slab_give_back(&engine->waiters, &waiter->slot);
 }
 
+void sluice__waiter_cancel(struct sluice_engine *engine, struct sluice__waiter *waiter) {
+  sluice__disarm(engine, &waiter->deadline);
+  free_waiter(engine, waiter);
+}
+
 static void record_end(struct sluice_engine *engine, const struct sluice__waiter *waiter, enum sluice_event event) {
   if (event == SLUICE_EVENT_GRANTED) {
     enum sluice_record_reason reason = waiter->is_draw ? SLUICE_REASON_RATE : SLUICE_REASON_LIMIT;
@@ -65,8 +70,8 @@ void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *wai
 void sluice__waiter_next(struct sluice_engine *engine, struct sluice__waiter *waiter,
                          struct sluice_decision *decision) {
   switch ((enum sluice__kind)waiter->deadline.kind) {
-    case SLUICE__KIND_GRANTED: /* of a semaphore: a limiter's ends where it is served */
-      sluice__acquire_told(engine, waiter);
+    case SLUICE__KIND_GRANTED: /* of a semaphore, or of a leased limiter: another's ends where it is served */
+      if (!waiter->is_draw) sluice__acquire_told(engine, waiter);
       sluice__waiter_end(engine, waiter, SLUICE_EVENT_GRANTED, decision);
       return;
     case SLUICE__KIND_REFUSED:
@@ -94,8 +99,7 @@ int sluice_withdraw(struct sluice_engine *engine, struct sluice_handle handle) {
   struct sluice__waiter *waiter = (struct sluice__waiter *)sluice__slab_find(&engine->waiters, handle);
   if (waiter == NULL) return SLUICE_ESTALE;
   sluice__waiter_leave(engine, waiter);
-  sluice__disarm(engine, &waiter->deadline);
   sluice__record_waiter(engine, SLUICE_RECORD_ABORT, SLUICE_REASON_NONE, waiter);
-  free_waiter(engine, waiter);
+  sluice__waiter_cancel(engine, waiter);
   return SLUICE_OK;
 }

@@ -1,6 +1,7 @@
 // The boundary: one argument-less function per operation of the mailbox, and the names of its words.
 #include "environment.h"
 #include "recorder.h"
+#include "watch.h"
 
 namespace sluice {
 
@@ -11,6 +12,16 @@ namespace {
 
 napi_value Step(napi_env env, napi_callback_info) {
   sluice_driver_step(&Environment::Of(env)->first->driver);
+  return nullptr;
+}
+
+napi_value Take(napi_env env, napi_callback_info) {
+  sluice_driver_take(&Environment::Of(env)->first->driver);
+  return nullptr;
+}
+
+napi_value Put(napi_env env, napi_callback_info) {
+  sluice_driver_put(&Environment::Of(env)->first->driver);
   return nullptr;
 }
 
@@ -33,6 +44,13 @@ napi_value CallFurther(napi_env env, napi_callback_info info) {
 }
 
 void Rehearse(const Napi::CallbackInfo& info) { static_cast<Instance*>(info.Data())->Rehearse(info); }
+
+void Share(const Napi::CallbackInfo& info) { static_cast<Instance*>(info.Data())->Share(info); }
+
+// Test only: how many names stand for a limit, in the whole process.
+Napi::Value SharedCount(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(sluice_commons_count()));
+}
 
 // Test only: what was recorded since rehearse(), as struct sluice_trace_entry.
 Napi::Value Recorded(const Napi::CallbackInfo& info) {
@@ -83,14 +101,21 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
          instance);
   SLUICE_MAILBOX_OPERATIONS(SLUICE_EXPORT)
 #undef SLUICE_EXPORT
-  if (is_first) Export(env, operations, "STEP", Step, instance);
+  if (is_first) {
+    Export(env, operations, "STEP", Step, instance);
+    Export(env, operations, "TAKE", Take, instance);
+    Export(env, operations, "PUT", Put, instance);
+  }
   auto attached = Napi::Object::New(env);
   attached["operations"] = operations;
+  attached["share"] = Napi::Function::New<Share>(env, "share", instance);
+  attached["sharedCount"] = Napi::Function::New<SharedCount>(env, "sharedCount", instance);
   attached["rehearse"] = Napi::Function::New<Rehearse>(env, "rehearse", instance);
   attached["recorded"] = Napi::Function::New<Recorded>(env, "recorded", instance);
   attached["nameJob"] = Napi::Function::New<NameJob>(env, "nameJob", instance);
   attached["recorder"] = RecorderOf(env, instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
+  ExportWatch(env, attached, instance);
   return attached;
 }
 
@@ -121,6 +146,12 @@ Napi::Object Names(Napi::Env env) {
   grants["journal"] = offsetof(sluice_mailbox, journal) / sizeof(int32_t);
   grants["journalItems"] = SLUICE_JOURNAL_ITEMS;
   names["grants"] = grants;
+  auto running = Napi::Object::New(env);
+#define SLUICE_NAME(name, index) running[#name] = index;
+  SLUICE_RUNNING_WORDS(SLUICE_NAME)
+#undef SLUICE_NAME
+  running["bytes"] = sizeof(sluice_running);
+  names["running"] = running;
   auto enums = Napi::Object::New(env);
 #define SLUICE_NAME(name) enums[#name] = static_cast<int>(SLUICE_##name);
   SLUICE_NAME(SOURCE_INDEXED)
@@ -170,8 +201,12 @@ Napi::Object Names(Napi::Env env) {
   SLUICE_NAME(EVENT_OVERTIME)
   SLUICE_NAME(EVENT_REFUSED)
   SLUICE_NAME(EVENT_SHUT)
+  SLUICE_NAME(COMMON_SEMAPHORE)
+  SLUICE_NAME(COMMON_MUTEX)
+  SLUICE_NAME(COMMON_LIMITER)
   SLUICE_NAME(EINVAL)
   SLUICE_NAME(ECROWDED)
+  SLUICE_NAME(EMISMATCH)
 #undef SLUICE_NAME
   names["enums"] = enums;
   return names;
@@ -181,6 +216,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment());
   exports["names"] = Names(env);
   exports["attach"] = Napi::Function::New<Attach>(env, "attach");
+  ExportStacks(env, exports);
   return exports;
 }
 

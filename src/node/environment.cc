@@ -94,6 +94,33 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
   sluice_engine_free(former);
 }
 
+void Instance::Share(const Napi::CallbackInfo& info) {
+  sluice_mailbox* mailbox = driver.mailbox;
+  int32_t* ints = mailbox->words.ints;
+  sluice_common_terms terms{};
+  terms.kind = static_cast<sluice_common_kind>(info[0].As<Napi::Number>().Int32Value());
+  bool is_limiter = terms.kind == SLUICE_COMMON_LIMITER;
+  bool is_valid = is_limiter ? sluice_mailbox_read_rate(mailbox, &terms.rate) != 0
+                             : sluice_mailbox_read_permits(mailbox, &terms.permits) != 0;
+  // UTF-16, as it is: two names that differ stay two, also where they are no text.
+  std::u16string name = info[1].As<Napi::String>().Utf16Value();
+  sluice_handle handle{};
+  int error = SLUICE_EINVAL;
+  if (is_valid)
+    error = sluice_commons_open(&driver, reinterpret_cast<const char*>(name.data()), name.size() * sizeof(char16_t),
+                                &terms, &handle);
+  ints[SLUICE_WORD_ACTION] = error;
+  if (error == SLUICE_EMISMATCH) {
+    ints[SLUICE_WORD_EVENT] = terms.kind;
+    mailbox->words.doubles[SLUICE_WORD_PERMITS] = static_cast<double>(terms.permits);
+    sluice_mailbox_write_rate(mailbox, &terms.rate);
+  }
+  if (error != SLUICE_OK) return;
+  ints[is_limiter ? SLUICE_WORD_LIMITER : SLUICE_WORD_SEMAPHORE] = static_cast<int32_t>(handle.slot);
+  ints[is_limiter ? SLUICE_WORD_LIMITER_GENERATION : SLUICE_WORD_SEMAPHORE_GENERATION] =
+      static_cast<int32_t>(handle.generation);
+}
+
 void Instance::OnWake(sluice_driver* driver) {
   auto* self = static_cast<Instance*>(driver->data);
   napi_env env = self->env_;

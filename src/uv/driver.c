@@ -100,6 +100,12 @@ static void update_reference(struct sluice_driver *driver) {
   else uv_unref((uv_handle_t *)&driver->prepare);
 }
 
+/* What an operation of ours has decided for us by way of another thread's limit: as if the engine had. */
+static void receive(struct sluice_driver *driver) {
+  if (driver->member != NULL && sluice_commons_deliver(driver->member))
+    INT(driver, HANDED) = sluice_has_handed(driver->engine);
+}
+
 void sluice_driver_step(struct sluice_driver *driver) {
   if (driver->recorder != NULL) stamp(driver);
   if (--driver->countdown == 0 || sluice_wants_clock(driver->engine)) observe(driver);
@@ -107,7 +113,28 @@ void sluice_driver_step(struct sluice_driver *driver) {
   else call_engine(driver, SLUICE_OPERATION_STEP);
   /* A granted run is as long as steps go without reading the clock: the next one reads it. */
   if (INT(driver, GRANTED) != 0 && INT(driver, ACTION) == SLUICE_ACTION_START) driver->countdown = 1;
+  receive(driver);
   update_reference(driver);
+}
+
+static struct sluice_handle named_semaphore(const struct sluice_driver *driver) {
+  return (struct sluice_handle){(uint32_t)INT(driver, SEMAPHORE), (uint32_t)INT(driver, SEMAPHORE_GENERATION)};
+}
+
+void sluice_driver_take(struct sluice_driver *driver) {
+  if (driver->trace != NULL) call_engine(driver, SLUICE_OPERATION_TAKE);
+  else INT(driver, ACTION) = sluice_take(driver->engine, named_semaphore(driver));
+}
+
+void sluice_driver_put(struct sluice_driver *driver) {
+  if (driver->trace != NULL) {
+    sluice_driver_call(driver, SLUICE_OPERATION_PUT);
+    return;
+  }
+  INT(driver, ACTION) = sluice_give(driver->engine, named_semaphore(driver), 1);
+  receive(driver);
+  INT(driver, HANDED) = sluice_has_handed(driver->engine);
+  if (INT(driver, HANDED) != 0) update_reference(driver);
 }
 
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation) {
@@ -126,6 +153,7 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
   int needs_now = operation == SLUICE_OPERATION_REMAINING || operation == SLUICE_OPERATION_CLOCK;
   if (needs_now && !driver->is_virtual) DOUBLE(driver, NOW) = (double)read_clock(driver);
   call_engine(driver, operation);
+  receive(driver);
   update_reference(driver);
 }
 
@@ -160,6 +188,16 @@ static void update_idle(struct sluice_driver *driver) {
 /* The last thing a phase does. */
 static void wake_if_ready(struct sluice_driver *driver) {
   if (sluice_is_ready(driver->engine)) driver->wake(driver);
+}
+
+void sluice_driver_receive(struct sluice_driver *driver) {
+  if (driver->closed != NULL) return;
+  observe(driver); /* who has waited is told for how long */
+  sluice_commons_deliver(driver->member);
+  update_reference(driver);
+  update_timer(driver);
+  update_idle(driver);
+  wake_if_ready(driver);
 }
 
 static void on_idle(uv_idle_t *idle) {
@@ -273,20 +311,23 @@ int sluice_driver_init(struct sluice_driver *driver, uv_loop_t *loop, struct slu
   return 0;
 }
 
-static void on_closed(uv_handle_t *handle) {
+void sluice__driver_on_closed(uv_handle_t *handle) {
   struct sluice_driver *driver = handle->data;
   if (--driver->handles_open > 0) return;
   sluice__trace_free(driver->trace);
   driver->trace = NULL;
+  sluice_commons_free(driver->member);
+  driver->member = NULL;
   driver->closed(driver);
 }
 
 void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed closed) {
   driver->closed = closed;
-  uv_close((uv_handle_t *)&driver->prepare, on_closed);
-  uv_close((uv_handle_t *)&driver->check, on_closed);
-  uv_close((uv_handle_t *)&driver->timer, on_closed);
-  uv_close((uv_handle_t *)&driver->idle, on_closed);
+  if (driver->member != NULL) sluice_commons_quit(driver->member);
+  uv_close((uv_handle_t *)&driver->prepare, sluice__driver_on_closed);
+  uv_close((uv_handle_t *)&driver->check, sluice__driver_on_closed);
+  uv_close((uv_handle_t *)&driver->timer, sluice__driver_on_closed);
+  uv_close((uv_handle_t *)&driver->idle, sluice__driver_on_closed);
 }
 
 void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace) {

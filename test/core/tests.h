@@ -349,6 +349,23 @@
   X(permits_an_invitation_may_be_void) \
   X(window_a_fast_lane_leaves_nothing_to_the_others) \
   X(limiter_draws_early_what_it_is_known_to_hold) \
+  X(common_gives_what_is_free_at_once) \
+  X(common_nobody_overtakes_the_head) \
+  X(common_an_inbox_keeps_the_order_and_wakes_once) \
+  X(common_withdrawing_the_head_lets_the_next_through) \
+  X(common_a_granted_ticket_that_is_withdrawn_gives_back) \
+  X(common_a_refused_ticket_that_is_withdrawn_gives_nothing_back) \
+  X(common_resize_serves_and_refuses) \
+  X(common_a_seat_that_leaves_gives_everything_back) \
+  X(common_tokens_in_an_inbox_go_back_when_its_seat_leaves) \
+  X(common_no_more_than_may_wait) \
+  X(common_refuses_what_is_out_of_range) \
+  X(common_tokens_are_due_for_the_head) \
+  X(common_the_new_head_hears_of_the_withdrawal) \
+  X(common_tokens_given_back_serve_and_never_overflow) \
+  X(common_a_bucket_filled_again_has_no_fraction) \
+  X(common_penalize_shuts_for_all_seats) \
+  X(common_reconfigure_refuses_and_moves_the_time) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \

@@ -57,6 +57,10 @@ const outside = {
     mapWithLimit([1], 1, never, { timeout: HOUR, unref });
     act();
   },
+  'a watch on': (act) => {
+    library().watchLoop({ threshold: 10, log: false, onBlocked: () => {} });
+    nextTurn(act);
+  },
   ...coordination.outside,
 };
 
@@ -97,6 +101,17 @@ const inWake = {
   'inside what follows a sleep': (act) => {
     const { sleep } = library();
     sleep(1).then(act);
+  },
+  'inside onBlocked': (act) => {
+    const watch = library().watchLoop({ threshold: 10, log: false, onBlocked });
+    function onBlocked() {
+      watch.stop();
+      act();
+    }
+    setTimeout(() => {
+      const end = Date.now() + 100;
+      while (Date.now() < end);
+    }, 1);
   },
   ...coordination.inWake,
 };

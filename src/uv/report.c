@@ -1,0 +1,210 @@
+/* What is said of a loop that is stuck: one line of JSON, written by the watchdog's thread. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef _WIN32
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#endif
+
+#include "watchdog_internal.h"
+
+#define NS_PER_MS 1e6
+#define WRITE_MAX_MS 200
+/* What a pipe that has room for anything has room for. */
+#define CHUNK 4096
+
+/* A text that grows; once memory has run out it stays as it is. */
+struct text {
+  char *bytes;
+  size_t length;
+  size_t size;
+  int has_failed;
+};
+
+static char *reserve(struct text *text, size_t more) {
+  if (text->has_failed) return NULL;
+  if (text->size - text->length <= more) {
+    size_t size = (text->length + more) * 2 + 512;
+    char *bytes = realloc(text->bytes, size);
+    if (bytes == NULL) {
+      text->has_failed = 1;
+      return NULL;
+    }
+    text->bytes = bytes;
+    text->size = size;
+  }
+  return text->bytes + text->length;
+}
+
+static void put(struct text *text, const char *bytes) {
+  size_t length = strlen(bytes);
+  char *end = reserve(text, length);
+  if (end == NULL) return;
+  memcpy(end, bytes, length + 1);
+  text->length += length;
+}
+
+/* Of numbers and short texts: 255 bytes at most. */
+__attribute__((format(printf, 2, 3))) static void print(struct text *text, const char *format, ...) {
+  char piece[256];
+  va_list values;
+  va_start(values, format);
+  /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is started in the line above */
+  int length = vsnprintf(piece, sizeof piece, format, values);
+  va_end(values);
+  if (length > 0) put(text, piece);
+}
+
+static void put_string(struct text *text, const char *utf8) {
+  put(text, "\"");
+  for (const char *at = utf8; *at != '\0'; at++) {
+    unsigned char byte = (unsigned char)*at;
+    char plain[2] = {*at, '\0'};
+    if (byte == '"' || byte == '\\') print(text, "\\%c", byte);
+    else if (byte < 0x20) print(text, "\\u%04x", byte);
+    else put(text, plain);
+  }
+  put(text, "\"");
+}
+
+/* ISO 8601 of milliseconds since 1970, as Date#toISOString writes it. (gmtime() is not every platform's to call from
+ * any thread.) */
+static void put_time(struct text *text, int64_t epoch_ms) {
+  int64_t days = epoch_ms / 86400000;
+  int64_t ms = epoch_ms % 86400000;
+  /* The civil calendar in eras of 400 years, whose years begin in March. */
+  int64_t z = days + 719468;
+  int64_t era = z / 146097;
+  int64_t day_of_era = z % 146097;
+  int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  int64_t month_from_march = (5 * day_of_year + 2) / 153;
+  int64_t day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+  int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+  int64_t year = era * 400 + year_of_era + (month <= 2);
+  print(text, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", (int)year, (int)month, (int)day, (int)(ms / 3600000),
+        (int)(ms / 60000 % 60), (int)(ms / 1000 % 60), (int)(ms % 1000));
+}
+
+static int64_t wall_clock_ms(void) {
+  uv_timeval64_t now;
+  uv_gettimeofday(&now);
+  return now.tv_sec * 1000 + now.tv_usec / 1000;
+}
+
+/* JavaScript writes these words in the middle of whatever it does; it is stuck now, mostly. */
+static int read_running(const struct sluice_running *words, struct sluice_running *running) {
+  running->is_running = __atomic_load_n(&words->is_running, __ATOMIC_RELAXED);
+  running->slot = __atomic_load_n(&words->slot, __ATOMIC_RELAXED);
+  running->generation = __atomic_load_n(&words->generation, __ATOMIC_RELAXED);
+  running->attempt = __atomic_load_n(&words->attempt, __ATOMIC_RELAXED);
+  __atomic_load(&words->item, &running->item, __ATOMIC_RELAXED);
+  return running->is_running != 0;
+}
+
+static int is_same(const struct sluice_running *a, const struct sluice_running *b) {
+  return a->is_running == b->is_running && a->slot == b->slot && a->generation == b->generation &&
+         a->attempt == b->attempt && a->item == b->item;
+}
+
+static void put_job(struct text *text, const struct sluice_pulse_setup *setup) {
+  struct sluice_running running, again;
+  char name[SLUICE_NAME_SIZE];
+  /* Twice the same: it was not being written. Else many short ones follow each other, and none is to blame. */
+  int is_running = read_running(setup->running, &running);
+  if (!is_running || !read_running(setup->running, &again) || !is_same(&running, &again)) {
+    put(text, "null");
+    return;
+  }
+  struct sluice_handle job = {running.slot, running.generation};
+  put(text, "{\"label\":");
+  if (sluice_names_get(setup->names, job, name, sizeof name) > 0) put_string(text, name);
+  else put(text, "null");
+  print(text, ",\"item\":%.0f,\"attempt\":%u}", running.item, running.attempt);
+}
+
+char *sluice__report_text(const struct sluice_watch *watch, uint64_t blocked, const struct sluice_answer *answer) {
+  static const char *const phases[] = {"\"start\"", "\"poll\"", "\"check\""};
+  struct sluice_pulse *pulse = watch->pulse;
+  struct text text = {NULL, 0, 0, 0};
+  int64_t now = wall_clock_ms();
+  const char *phase = answer->phase;
+  uint32_t marked = atomic_load_explicit(&pulse->phase, memory_order_relaxed);
+  if (phase == NULL) phase = phases[marked];
+  put(&text, "{\"event\":\"loop-blocked\",\"time\":");
+  put_time(&text, now);
+  put(&text, ",\"since\":");
+  put_time(&text, now - (int64_t)((double)blocked / NS_PER_MS));
+  print(&text, ",\"blockedFor\":%.1f,\"threshold\":%.15g,\"pid\":%d,\"thread\":%u,\"phase\":%s,\"job\":",
+        (double)blocked / NS_PER_MS, (double)watch->setup.threshold / NS_PER_MS, (int)uv_os_getpid(),
+        watch->setup.thread, phase);
+  put_job(&text, &pulse->setup);
+  print(&text, ",\"open\":{\"jobs\":%u,\"lanes\":%u,\"waiters\":%u},\"stack\":",
+        atomic_load_explicit(&pulse->jobs, memory_order_relaxed),
+        atomic_load_explicit(&pulse->lanes, memory_order_relaxed),
+        atomic_load_explicit(&pulse->waiters, memory_order_relaxed));
+  put(&text, answer->stack);
+  put(&text, ",\"stackError\":");
+  put(&text, answer->error);
+  put(&text, "}\n");
+  if (!text.has_failed) return text.bytes;
+  free(text.bytes);
+  return NULL;
+}
+
+static int64_t write_some(uv_file file, char *bytes, size_t length) {
+  uv_buf_t buffer = uv_buf_init(bytes, (unsigned)length);
+  uv_fs_t request;
+  int64_t written = uv_fs_write(NULL, &request, file, &buffer, 1, -1, NULL);
+  uv_fs_req_cleanup(&request);
+  return written;
+}
+
+#ifdef _WIN32
+void sluice__report_write(uv_file file, char *text, size_t length) {
+  write_some(file, text, length);
+}
+
+int sluice__report_is_traced(void) {
+  return 0;
+}
+#else
+static int is_regular(uv_file file) {
+  struct stat status;
+  return fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+void sluice__report_write(uv_file file, char *text, size_t length) {
+  size_t chunk = is_regular(file) ? length : CHUNK;
+  uint64_t end = uv_hrtime() + (uint64_t)(WRITE_MAX_MS * NS_PER_MS);
+  while (length > 0) {
+    struct pollfd writable = {file, POLLOUT, 0};
+    uint64_t now = uv_hrtime();
+    if (now >= end) return;
+    if (poll(&writable, 1, (int)((double)(end - now) / NS_PER_MS) + 1) <= 0) continue;
+    int64_t written = write_some(file, text, length < chunk ? length : chunk);
+    if (written < 0 && written != UV_EAGAIN) return;
+    if (written < 0) continue;
+    text += written;
+    length -= (size_t)written;
+  }
+}
+
+int sluice__report_is_traced(void) {
+  char status[4096]; /* the line stands near the beginning; there is such a file on Linux only */
+  int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  ssize_t length = read(file, status, sizeof status - 1);
+  close(file);
+  if (length <= 0) return 0;
+  status[length] = '\0';
+  const char *line = strstr(status, "\nTracerPid:");
+  return line != NULL && strtol(line + sizeof "\nTracerPid:" - 1, NULL, 10) != 0;
+}
+#endif
