@@ -80,7 +80,7 @@ Object.assign(cases, {
     watch({ log: file('log') });
     soon(blocks.busy);
   },
-  'nowhere': () => {
+  nowhere: () => {
     tells({ log: false });
     setTimeout(() => {
       const end = Date.now() + 400;
@@ -125,7 +125,7 @@ Object.assign(cases, {
       write({ limit: Error.stackTraceLimit, isOwn: Error.prepareStackTrace === own });
     });
   },
-  'bursts': () => {
+  bursts: () => {
     watch({ threshold: 400, onBlocked: (report) => write({ over: report }) });
     const turn = () => {
       work(5);
@@ -134,14 +134,14 @@ Object.assign(cases, {
     turn();
     write({ ready: true });
   },
-  'stopped': () => {
+  stopped: () => {
     const handle = watch();
     handle.stop();
     handle.stop();
     handle[Symbol.dispose]();
     soon(() => work(100));
   },
-  'debugged': () => {
+  debugged: () => {
     tells();
     soon(() => work(100));
   },
@@ -153,7 +153,7 @@ Object.assign(cases, {
       process.exit();
     }, 2500);
   },
-  'children': async () => {
+  children: async () => {
     const { fork, spawnSync } = require('node:child_process');
     const cluster = require('node:cluster');
     if (process.send) {
@@ -189,7 +189,7 @@ Object.assign(cases, {
     watch();
     for (;;);
   },
-  'workers': () => {
+  workers: () => {
     mkdirSync(file('never'));
     let left = 4;
     const ended = () => {
