@@ -394,3 +394,73 @@ void test_lease_tokens_that_come_back_make_the_wait_shorter(void) {
   EXPECT_HANDED(&t.worlds[0], SLUICE_EVENT_GRANTED, waiter);
   threads_fini(&t);
 }
+
+/* Makes the call again where it had no memory: then nothing was leased, taken or asked for. */
+#define TRY(call) \
+  do { \
+    int error = (call); \
+    world_check(world); \
+    lender_check(&permits); \
+    lender_check(&tokens); \
+    if (error == SLUICE_OK) break; \
+    EXPECT_EQ(error, SLUICE_ENOMEM); \
+    EXPECT_EQ(permits.common.waiting, waiting); \
+    EXPECT_EQ(tokens.common.waiting, drawing); \
+    failures++; \
+  } while (1)
+
+/* What two engines do with a semaphore and a limiter, the `failing`th allocation of the first failing. Returns how many
+ * there are. */
+static uint64_t play_without_memory(uint64_t failing) {
+  struct world first, second, *world = &first;
+  struct lender permits, tokens;
+  struct sluice_handle semaphore, limiter, job;
+  uint64_t failures = 0, waiting = 0, drawing = 0, in_use;
+  world_init(&first);
+  world_init(&second);
+  lender_permits(&permits, &first.now, 2);
+  lender_tokens(&tokens, &first.now, 10, SECOND, 1);
+  struct sluice_handle others = lender_lease(&permits, 1, &second);
+  lender_lease(&tokens, 1, &second);
+  first.memory.calls = 0;
+  first.memory.fails_from = failing;
+  first.memory.fails_for = 1;
+  TRY(sluice_lease_permits(first.engine, &lender_functions, lender_join(&permits, 0, &first), &semaphore));
+  TRY(sluice_lease_tokens(first.engine, &lender_functions, lender_join(&tokens, 0, &first), &limiter));
+  EXPECT_EQ(lender_take(&permits, 1, 1), 1);
+  struct sluice_policy policy = policy_of(4, 3);
+  policy.semaphore = semaphore;
+  policy.item_timeout = SECOND;
+  TRY(sluice_open(first.engine, &policy, &first.decision));
+  job = first.decision.job;
+  TRY(sluice_join(first.engine, job, &first.decision));
+  EXPECT_START(&first, 0, 1);
+  lender_give(&permits, 1, 1);
+  TRY(sluice_join(first.engine, job, &first.decision)); /* what it leased for a lane that had no memory is still its */
+  EXPECT_START(&first, 1, 1);
+  waiting = permits.common.waiting;
+  TRY(sluice_acquire(first.engine, semaphore, 1, SECOND, 9, 0, &first.decision));
+  EXPECT_EQ(lender_take(&tokens, 1, 1), 1);
+  TRY(sluice_draw(first.engine, limiter, 1, SECOND, 9, 0, &first.decision));
+  EXPECT(permits.common.waiting == waiting + 1 && tokens.common.waiting == 1);
+  EXPECT_EQ(world_abort(&first, job), SLUICE_ACTION_FAIL);
+  lender_deliver_all(&permits);
+  EXPECT_EQ(world_hand(&first), SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(sluice_limiter_shut(first.engine, limiter), SLUICE_OK);
+  EXPECT_EQ(world_hand(&first), SLUICE_EVENT_SHUT);
+  EXPECT_EQ(sluice_semaphore_close(first.engine, semaphore, &in_use), SLUICE_OK);
+  EXPECT_EQ(sluice_limiter_close(first.engine, limiter), SLUICE_OK);
+  EXPECT_EQ(in_use, 1);
+  EXPECT_EQ(world_semaphore_level(&second, others).available, 2);
+  uint64_t calls = first.memory.calls;
+  EXPECT_EQ(failures, failing < calls);
+  world_fini(&first);
+  world_fini(&second);
+  return calls;
+}
+
+void test_lease_each_allocation_may_fail(void) {
+  uint64_t calls = play_without_memory(UINT64_MAX);
+  EXPECT(calls > 4);
+  for (uint64_t failing = 0; failing < calls; failing++) play_without_memory(failing);
+}

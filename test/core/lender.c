@@ -286,7 +286,7 @@ static void leave(void *user) {
   after(lender);
 }
 
-static const struct sluice_lender functions = {take,        withdraw, give,  is_wanted, resize,
+const struct sluice_lender lender_functions = {take,        withdraw, give,  is_wanted, resize,
                                                reconfigure, penalize, level, leave};
 
 /* The test's. */
@@ -308,7 +308,7 @@ void lender_tokens(struct lender *lender, const uint64_t *clock, uint64_t max, u
   lender_check(lender);
 }
 
-struct sluice_handle lender_lease(struct lender *lender, int number, struct world *world) {
+struct lender_seat *lender_join(struct lender *lender, int number, struct world *world) {
   struct lender_seat *seat = &lender->seats[number];
   memset(seat, 0, sizeof *seat);
   seat->lender = lender;
@@ -317,8 +317,13 @@ struct sluice_handle lender_lease(struct lender *lender, int number, struct worl
   seat->is_open = 1;
   seat->timer = SLUICE_NEVER;
   sluice_seat_join(&seat->seat, &lender->common);
-  int error = lender->common.has_bucket ? sluice_lease_tokens(world->engine, &functions, seat, &seat->handle)
-                                        : sluice_lease_permits(world->engine, &functions, seat, &seat->handle);
+  return seat;
+}
+
+struct sluice_handle lender_lease(struct lender *lender, int number, struct world *world) {
+  struct lender_seat *seat = lender_join(lender, number, world);
+  int error = lender->common.has_bucket ? sluice_lease_tokens(world->engine, &lender_functions, seat, &seat->handle)
+                                        : sluice_lease_permits(world->engine, &lender_functions, seat, &seat->handle);
   EXPECT_EQ(error, SLUICE_OK);
   world_check(world);
   return seat->handle;

@@ -58,6 +58,9 @@ struct lender {
 /* `clock` is looked at whenever something is decided. */
 void lender_permits(struct lender *lender, const uint64_t *clock, uint64_t permits);
 void lender_tokens(struct lender *lender, const uint64_t *clock, uint64_t max, uint64_t per, uint64_t burst);
+/* A seat for the world, which has not leased anything yet: to be asked through these. */
+struct lender_seat *lender_join(struct lender *lender, int seat, struct world *world);
+extern const struct sluice_lender lender_functions;
 /* The world's engine leases it from now on. */
 struct sluice_handle lender_lease(struct lender *lender, int seat, struct world *world);
 /* Tells the engine what was decided, at most `most` of it; returns how many were. */

@@ -398,6 +398,7 @@
   X(lease_jobs_that_may_start_nothing_give_their_token_back) \
   X(lease_jobs_with_a_permit_and_a_token) \
   X(random_leases_are_conserved_and_everybody_is_served) \
+  X(lease_each_allocation_may_fail) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \
