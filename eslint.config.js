@@ -64,6 +64,8 @@ module.exports = [
     languageOptions: { ecmaVersion: 2023, sourceType: 'commonjs', globals: globals.node },
     rules: { strict: ['error', 'global'] },
   },
+  // These are put into the page that a recording makes of itself.
+  { files: ['lib/recording-client*.js'], languageOptions: { globals: globals.browser } },
   { files: ['**/*.mjs'], languageOptions: { ecmaVersion: 2023, sourceType: 'module', globals: globals.node } },
   {
     files: ['test/**/*.js'],

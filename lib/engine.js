@@ -3,6 +3,7 @@
 // The mailbox, seen from JavaScript: the words, the operations, and what time brings. See docs/architecture.md.
 
 const binding = require('./binding');
+const observing = require('./observing');
 
 const { errors, bytes, grants } = binding.names;
 // Copies: an object filled from C is a hash table to V8, and reading it costs as much as a crossing.
@@ -12,7 +13,7 @@ const enums = { ...binding.names.enums };
 const memory = new ArrayBuffer(bytes);
 const ints = new Int32Array(memory);
 const doubles = new Float64Array(memory);
-const { operations, ...forTests } = binding.attach(memory, drain);
+const { operations, share, ...forTests } = binding.attach(memory, drain);
 
 // The words without the grants: the answer of the latest operation.
 const words = new Int32Array(memory, 0, grants.jobs);
@@ -116,6 +117,11 @@ function grantWordOfJob(slot) {
   return slot < grants.jobCount ? grants.jobs + slot : -1;
 }
 
+/** Where it is written down which lane took which of its granted items: at item modulo JOURNAL_ITEMS. */
+function journalOfJob(slot) {
+  return slot < grants.jobCount ? grants.journal + slot * grants.journalItems : -1;
+}
+
 /** The word a lane of a granted job writes its item to, or -1: such a lane asks each time. */
 function grantWordOfLane(slot) {
   return slot < grants.laneCount ? grants.lanes + slot : -1;
@@ -137,6 +143,12 @@ function remaining(lane) {
   return ints[ACTION] < 0 ? 0 : doubles[D.REMAINING];
 }
 
+/** The driver's clock, in milliseconds. */
+function clock() {
+  operations.CLOCK();
+  return doubles[D.NOW] / 1e6;
+}
+
 /** An operation that failed did nothing. Out of memory is the only failure that correct code sees. */
 function failure() {
   const error = new Error(`sluice: ${errors[ints[ACTION]] ?? ints[ACTION]}`);
@@ -154,6 +166,7 @@ function currentEngine() {
 
 function rehearse(...args) {
   forTests.rehearse(...args);
+  observing.set('isRecording', false);
   engineNumber++;
 }
 
@@ -165,13 +178,17 @@ module.exports = {
   ints,
   doubles,
   operations,
+  share,
   lanes,
   jobs,
   waiters,
   deliver,
   handOver,
   grantWordOfJob,
+  journalOfJob,
+  JOURNAL_ITEMS: grants.journalItems,
   grantWordOfLane,
+  clock,
   failure,
   remaining,
   step,

@@ -1,6 +1,7 @@
 /**
- * Concurrency limits, timeouts, retries and their outcomes for async work; and what coordinates it: semaphores, rate
- * limiters, queues, task groups, streams of results.
+ * Concurrency limits, timeouts, retries and their outcomes for async work; what coordinates it: semaphores and rate
+ * limiters, for all threads if you like, queues, task groups, streams of results; and what tells of it: a watchdog of the
+ * event loop, a flight recorder, diagnostics channels.
  *
  * - All times are milliseconds; fractions are allowed.
  * - An option that is `undefined` is absent.
@@ -253,7 +254,10 @@ interface CommonOptions {
    * @defaultValue false
    */
   unref?: boolean | undefined;
-  /** Stands in the messages of this call's timeouts, and as `label` on them. */
+  /**
+   * Stands in the messages of this call's timeouts, and as `label` on them; and is the call's name in reports of
+   * {@link watchLoop}, in recordings and on {@link DiagnosticsChannels}.
+   */
   label?: string | undefined;
 }
 
@@ -868,6 +872,11 @@ export interface SemaphoreOptions {
    * @defaultValue Infinity
    */
   maxWaiting?: number | undefined;
+  /**
+   * A name, not empty, under which all threads of the process share it: whoever makes one with this name gets a handle of
+   * the same count and the same line. Absent: it is this object's alone.
+   */
+  shared?: string | undefined;
 }
 
 /** Options of {@link Semaphore}'s `use`. */
@@ -915,6 +924,16 @@ export interface Permit {
  * strictly first come, first served: who waits with a great weight holds up all behind it, and so is not starved by many
  * light ones. A wait does not keep the process alive; only its `timeout` does, while it runs.
  *
+ * With `shared` it is one for all threads of the process. Each thread makes its own with the same name and the same number
+ * of permits; they are handles of one count and one line, first come, first served over all threads.
+ *
+ * - `available` and `waiting` are those of the process; `maxWaiting` looks at all who wait; `resize` is for all.
+ * - `close()` closes this handle: its waiters are turned away, the other handles go on.
+ * - A thread that ends, in whatever way, gives back the permits that it held, and its waiters are gone.
+ * - A wait keeps its thread alive, since another thread may end it.
+ * - The last handle that is closed or collected, or whose thread ends, frees the name.
+ * - The names are those of one copy of this package: a second copy in the same process has its own.
+ *
  * As the `limit` of {@link mapWithLimit}, {@link mapSettled} and {@link mapStream}, as the `workers` of {@link consume} or
  * as the `limit` of a {@link TaskGroup} it is one limit for all of them together.
  *
@@ -935,13 +954,19 @@ export interface Permit {
  *
  * // Two calls under one limit.
  * await Promise.all([mapWithLimit(ids, connections, (one) => db.find(one)), mapSettled(users, connections, notify)]);
+ *
+ * // One limit for the main thread and all workers: the same line in each of them.
+ * const disk = new Semaphore(4, { shared: 'disk' });
+ * await disk.use(() => save(body));
  * ```
  */
 export class Semaphore {
   #private;
   /**
    * @param permits - how many there are: an integer >= 1, or `Infinity`
-   * @throws the `TypeError` or `RangeError` of an invalid argument
+   * @throws the `TypeError` or `RangeError` of an invalid argument; a {@link SluiceError} (`ERR_SLUICE_SHARED_MISMATCH`)
+   *   where the name in `shared` was first given to another number of permits (whatever `resize` has made of it since), or
+   *   to another kind of limit
    */
   constructor(permits: number, options?: SemaphoreOptions);
   /** How many permits there are, those that are out included. */
@@ -989,7 +1014,7 @@ export class Semaphore {
   resize(permits: number): void;
   /**
    * Turns away everybody who waits, and who comes from now on, with a {@link SluiceError} (`ERR_SLUICE_CLOSED`). Permits
-   * that are out can still be given back. May be called any number of times.
+   * that are out can still be given back. May be called any number of times. Of a shared one it closes this handle.
    */
   close(): void;
 }
@@ -997,7 +1022,8 @@ export class Semaphore {
 /**
  * A {@link Semaphore} with one permit: one at a time, in the order of asking.
  *
- * It is not re-entrant: who holds it and asks for it again waits for itself.
+ * It is not re-entrant: who holds it and asks for it again waits for itself. With `shared` it is one for all threads of
+ * the process, as a {@link Semaphore} is.
  *
  * @example
  * ```js
@@ -1014,7 +1040,10 @@ export class Semaphore {
  * ```
  */
 export class Mutex extends Semaphore {
-  /** @throws the `TypeError` or `RangeError` of an invalid argument */
+  /**
+   * @throws the `TypeError` or `RangeError` of an invalid argument; a {@link SluiceError} (`ERR_SLUICE_SHARED_MISMATCH`)
+   *   where the name in `shared` is that of another kind of limit
+   */
   constructor(options?: SemaphoreOptions);
   /** Whether somebody holds it. */
   get isLocked(): boolean;
@@ -1035,7 +1064,7 @@ export class Mutex extends Semaphore {
   resize(permits: number): void;
 }
 
-/** What a {@link RateLimiter} is made of: a rate, and how many may wait for it. */
+/** What a {@link RateLimiter} is made of: a rate, how many may wait for it, and who shares it. */
 export interface RateLimiterOptions extends RateOptions {
   /**
    * How many may wait: an integer >= 0, or `Infinity`. Who would be one more is turned away at once, with a
@@ -1043,6 +1072,11 @@ export interface RateLimiterOptions extends RateOptions {
    * @defaultValue Infinity
    */
   maxWaiting?: number | undefined;
+  /**
+   * A name, not empty, under which all threads of the process share it: whoever makes one with this name gets a handle of
+   * the same bucket and the same line. Absent: it is this object's alone.
+   */
+  shared?: string | undefined;
 }
 
 /** What {@link RateLimiter}'s `reconfigure` changes; what is absent stays as it is. */
@@ -1075,6 +1109,11 @@ export interface AcquireTokensOptions extends WaitOptions {
  * As the `rate` of {@link mapWithLimit}, {@link mapSettled}, {@link mapStream} and {@link consume} it gives each of their
  * attempts a token.
  *
+ * With `shared` it is one for all threads of the process: one bucket and one line for all who make theirs with the same
+ * name and the same rate. `available`, `waiting` and `maxWaiting` are those of the process, `penalize` and `reconfigure`
+ * are for all, `close()` is for this handle; the waiters of a thread that ends are gone. (More of this at
+ * {@link Semaphore}.)
+ *
  * @example
  * ```js
  * // A server that allows 600 requests a minute, 20 of them at once.
@@ -1088,13 +1127,17 @@ export interface AcquireTokensOptions extends WaitOptions {
  * }
  *
  * const [page, texts] = await Promise.all([get(url), mapWithLimit(urls, 8, load, { rate: limiter })]);
+ *
+ * // The quota of an API key, for the main thread and all workers: the same line in each of them.
+ * const quota = new RateLimiter({ max: 50, per: 1_000, burst: 10, shared: 'api' });
  * ```
  */
 export class RateLimiter {
   #private;
   /**
    * @param rate - a number of tokens per second, > 0 (`Infinity` is no limit), or {@link RateLimiterOptions}
-   * @throws the `TypeError` or `RangeError` of an invalid argument
+   * @throws the `TypeError` or `RangeError` of an invalid argument; a {@link SluiceError} (`ERR_SLUICE_SHARED_MISMATCH`)
+   *   where the name in `shared` was first given to another rate, or to another kind of limit
    */
   constructor(rate: number | RateLimiterOptions);
   /**
@@ -1140,7 +1183,7 @@ export class RateLimiter {
   penalize(ms: number): void;
   /**
    * Turns away everybody who waits, and who comes from now on, with a {@link SluiceError} (`ERR_SLUICE_CLOSED`). May be
-   * called any number of times.
+   * called any number of times. Of a shared one it closes this handle.
    */
   close(): void;
 }
@@ -1514,6 +1557,426 @@ export function withResource<T, R>(
   options?: ResourceOptions,
 ): Promise<Awaited<R>>;
 
+// # Observability
+
+/** Options of {@link watchLoop}. */
+export interface WatchOptions {
+  /**
+   * How long the event loop may go without a turn before that is reported, in milliseconds: >= 10, and finite.
+   * @defaultValue 200
+   */
+  threshold?: number | undefined;
+  /**
+   * Takes the JavaScript stack of what keeps the loop from turning. It costs a worker thread that sleeps until it is
+   * needed.
+   * @defaultValue true
+   */
+  stack?: boolean | undefined;
+  /**
+   * Where the report is written while the loop is stuck, as one line of JSON: `'stderr'`, the path of a file, which is
+   * made, or appended to, or `false`, nowhere.
+   * @defaultValue 'stderr'
+   */
+  log?: string | false | undefined;
+  /**
+   * Called when the loop turns again, with the report that was written; its `blockedFor` is the whole duration now. What it
+   * throws is an uncaught exception, as from any callback of the loop.
+   */
+  onBlocked?: ((report: LoopReport) => unknown) | undefined;
+}
+
+/** What a {@link LoopReport} says of the mapper that was running. */
+export interface BlockedJob {
+  /**
+   * The call's option `label`, else the name of the function that was handed in, else that of the package's function
+   * (`mapWithLimit`, …); `null` where it is not known.
+   */
+  readonly label: string | null;
+  /** Which item, from 0. */
+  readonly item: number;
+  /** Which attempt at it, from 1. */
+  readonly attempt: number;
+}
+
+/** What a {@link LoopReport} says of what was open. */
+export interface OpenWork {
+  /** Calls that have not settled. */
+  readonly jobs: number;
+  /** Attempts that run, or wait for a retry, a token or a permit; a `withTimeout` and a `sleep` count as one each. */
+  readonly lanes: number;
+  /** Those who wait for a permit or for tokens. */
+  readonly waiters: number;
+}
+
+/** That the event loop is stuck, and in what: one line of JSON, and what `onBlocked` is called with. */
+export interface LoopReport {
+  /** Tells the line from others in the same log. */
+  readonly event: 'loop-blocked';
+  /** When the line was written: ISO 8601, in UTC. */
+  readonly time: string;
+  /** Since when the loop has not turned: ISO 8601, in UTC. */
+  readonly since: string;
+  /** For how long, in milliseconds: in the line so far, in `onBlocked` in all. */
+  readonly blockedFor: number;
+  /** The option, in milliseconds. */
+  readonly threshold: number;
+  /** The process. */
+  readonly pid: number;
+  /** The thread whose loop it is, as `threadId` of `node:worker_threads` has it: 0 is the main thread. */
+  readonly thread: number;
+  /**
+   * What the loop is in: `'start'` (it has not turned yet since the watch began), `'timers'`, `'poll'` (I/O has arrived),
+   * `'check'` (immediates, and what closes). `'timers'` is known by the stack only: without one it is `'check'` too.
+   */
+  readonly phase: 'start' | 'timers' | 'poll' | 'check';
+  /**
+   * The mapper, or function of {@link retry} or {@link withTimeout}, whose synchronous part is on the stack; `null` where
+   * there is none. What runs behind an `await` in it cannot be told apart: the stack shows it.
+   */
+  readonly job: BlockedJob | null;
+  /** What was open when the loop turned last. */
+  readonly open: OpenWork;
+  /** The stack of what keeps the loop from turning, a line for each frame, the innermost first; `null` where there is none. */
+  readonly stack: readonly string[] | null;
+  /** Why there is no stack; `null` where there is one. */
+  readonly stackError: string | null;
+}
+
+/** What {@link watchLoop} returns. */
+export interface LoopWatch {
+  /** Ends the watch. May be called any number of times. */
+  stop(): void;
+  /** As `stop()`, for `using`. */
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Watches this thread's event loop from a thread of its own, and says when it is stuck *while* it is stuck.
+ *
+ * When the loop has not turned for `threshold` milliseconds, one line of JSON is written to `log`: a {@link LoopReport}, with
+ * the stack of the JavaScript that is running, the item that it runs for, and what else is open. When the loop turns again,
+ * `onBlocked` is called. A loop that waits for events is not stuck, and neither is a process that was suspended or that
+ * stands in a debugger.
+ *
+ * The watch does not keep the process alive. A child process is not watched by it. (The stack is taken as Sentry's detection of
+ * "application not responding" takes it: a worker thread connects to the main thread's inspector, which interrupts what
+ * runs there. Code that is not JavaScript cannot be interrupted like that, and the stack of another thread than the main
+ * one cannot be had: `stackError` says so.)
+ *
+ * @returns a handle to end it with
+ * @throws the `TypeError` or `RangeError` of an invalid argument; where the file cannot be opened, an error as of
+ *   `node:fs`, with a `code` like `ENOENT`
+ *
+ * @example
+ * ```js
+ * const watch = watchLoop({
+ *   threshold: 100,
+ *   onBlocked: ({ blockedFor, job, stack }) => console.warn(`blocked for ${blockedFor} ms`, job?.label, stack?.[0]),
+ * });
+ *
+ * process.once('SIGTERM', () => watch.stop());
+ * ```
+ */
+export function watchLoop(options?: WatchOptions): LoopWatch;
+
+/** Options of {@link FlightRecorder}'s `start`. */
+export interface RecorderOptions {
+  /**
+   * How many events are kept at most; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
+   * 40 bytes.
+   * @defaultValue 65536
+   */
+  events?: number | undefined;
+}
+
+/** Options of `toHTML`. */
+export interface PageOptions {
+  /** The page's title. */
+  title?: string | undefined;
+}
+
+/** Ends what `dumpOnSignal` of the {@link recorder} began. */
+export interface SignalDump {
+  /** The signal does from now on what it did before. May be called any number of times. */
+  stop(): void;
+  /** As `stop()`, for `using`. */
+  [Symbol.dispose](): void;
+}
+
+/** What {@link recorder} is. */
+export interface FlightRecorder {
+  /** Whether it records. */
+  readonly isRecording: boolean;
+  /**
+   * Records from now on. Where it records already, what there is is dropped.
+   *
+   * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` where there is no memory for so many events
+   */
+  start(options?: RecorderOptions): void;
+  /** Records no more. What was recorded can still be had. May be called any number of times. */
+  stop(): void;
+  /**
+   * What was recorded up to now, or up to `stop()`.
+   *
+   * @throws a {@link SluiceError} (`ERR_SLUICE_NOT_RECORDING`) where it was never started
+   */
+  snapshot(): Recording;
+  /**
+   * As `toChromeTrace` of a snapshot.
+   *
+   * @throws what `snapshot` throws
+   */
+  toChromeTrace(): string;
+  /**
+   * As `toHTML` of a snapshot.
+   *
+   * @throws what `snapshot` throws; the `TypeError` of an invalid argument
+   */
+  toHTML(options?: PageOptions): string;
+  /**
+   * Writes what was recorded to a file whenever the process gets a signal, also while JavaScript is stuck: a native thread
+   * hears of it, and writes. {@link Recording}'s `read` reads it. A listener by `process.on` for the same signal works beside
+   * it; where there is none, the signal no longer ends the process. What goes wrong is said on stderr.
+   *
+   * @param signal - one that is free to be used, as `'SIGUSR2'` or `'SIGHUP'`; not `'SIGUSR1'`, which opens Node's inspector
+   * @param file - its path; what is there is replaced once the new one is whole
+   * @returns a handle to end it with
+   * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` with a `code`, as of `node:fs`, where the
+   *   signal cannot be caught
+   */
+  dumpOnSignal(signal: `SIG${string}`, file: string): SignalDump;
+}
+
+/**
+ * The flight recorder of this thread: keeps the latest of what was decided, for the moment when somebody asks why.
+ *
+ * Each attempt's start and end, each retry, timeout and wait goes into a ring in memory, some nanoseconds each; when it is
+ * full the oldest are overwritten, and counted. While it does not record it costs nothing. What was recorded opens in
+ * Perfetto or chrome://tracing (`toChromeTrace`), or in any browser as a page of its own (`toHTML`).
+ *
+ * @example
+ * ```js
+ * recorder.start({ events: 100_000 });
+ * recorder.dumpOnSignal('SIGUSR2', `flight-${process.pid}.json`); // works while JavaScript is stuck
+ *
+ * await mapWithLimit(urls, 8, load, { timeout: 5_000, retry: 2, label: 'download' });
+ *
+ * await writeFile('download.html', recorder.toHTML({ title: 'the download' })); // open it in a browser
+ * await writeFile('download.json', recorder.toChromeTrace()); // or this one in https://ui.perfetto.dev
+ * for (const { time, kind, item } of recorder.snapshot().events) console.log(time, kind, item);
+ * ```
+ */
+export const recorder: FlightRecorder;
+
+/** A call, as a {@link Recording} names it. */
+export interface RecordedJob {
+  /** What events have as `job`. */
+  readonly id: number;
+  /**
+   * The option `label`, else the name of the function that was handed in, else that of the package's function
+   * (`mapWithLimit`, `retry`, …). Cut at 95 bytes; empty where it is not known any more: the names of the latest 32,768 calls
+   * are kept.
+   */
+  readonly name: string;
+}
+
+/** What all {@link RecordedEvent}s have. */
+export interface RecordedEventFields {
+  /**
+   * When, in milliseconds since the start of the recording, with fractions. Of items that settle without waiting, one after
+   * the other in the same turn, the order is known and the time is estimated.
+   */
+  readonly time: number;
+  /** Whose: the `id` of a {@link RecordedJob}; -1 of a {@link withTimeout}, and of who waits for a permit or a token. */
+  readonly job: number;
+  /** In which lane: attempts that run at once have different ones. -1 where there is none. */
+  readonly lane: number;
+  /** Which item, from 0; -1 where it is none's. */
+  readonly item: number;
+  /** Which attempt at it, from 1; 0 where it is none's. */
+  readonly attempt: number;
+  /** What the kind of event says besides. */
+  readonly reason?: string | undefined;
+  /** What the kind of event says besides, in milliseconds. */
+  readonly ms?: number | undefined;
+}
+
+/**
+ * One thing that was decided. `kind` says what, and whether there is a `reason` or a number of milliseconds with it:
+ *
+ * - `'open'`: a call began
+ * - `'start'`: an attempt was started. Of each, one of the next four follows in its lane, or the `'close'` of its call.
+ * - `'settle'`: it was fulfilled
+ * - `'fail'`: it was rejected, and there will be no other
+ * - `'retry'`: it was rejected, and there will be another in `ms`
+ * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}. Another attempt, if there is
+ *   one, is told of by its `'park'`.
+ * - `'abandon'`: an attempt has timed out, but still runs
+ * - `'late'`: one of these has ended
+ * - `'park'`, `'wake'`: a lane begins to wait, and goes on. For a permit of a semaphore (`'limit'`), a token (`'rate'`), the
+ *   next attempt (`'backoff'`, in `ms`), the reader of a stream (`'room'`), the end of an abandoned attempt
+ *   (`'abandoned'`), a turn of the event loop (`'yield'`)
+ * - `'yield'`: a lane lets the event loop turn
+ * - `'abort'`: a call was aborted
+ * - `'close'`: a call ended: well (`'done'`), with an error (`'fail'`), with one and after what still ran (`'drain'`)
+ * - `'block'`: up to `time` the event loop was kept from turning, for `ms`
+ */
+export type RecordedEvent = RecordedEventFields &
+  (
+    | { readonly kind: 'open' | 'start' | 'settle' | 'fail' | 'abandon' | 'late' | 'yield' | 'abort' }
+    | { readonly kind: 'retry'; readonly ms: number }
+    | { readonly kind: 'timeout'; readonly reason: 'attempt' | 'item' | 'total' | 'wait' }
+    | {
+        readonly kind: 'park' | 'wake';
+        readonly reason: 'limit' | 'rate' | 'backoff' | 'room' | 'abandoned' | 'yield';
+      }
+    | { readonly kind: 'close'; readonly reason: 'done' | 'fail' | 'drain' }
+    | { readonly kind: 'block'; readonly ms: number }
+  );
+
+/**
+ * What was recorded: a plain value that can be looked at, kept as JSON, and shown.
+ *
+ * `toChromeTrace` writes the JSON object format of Google's "Trace Event Format".
+ *
+ * @example
+ * ```js
+ * const recording = Recording.read(await readFile('flight-4711.json')); // of dumpOnSignal, or of JSON.stringify
+ * const retried = recording.events.filter((event) => event.kind === 'retry');
+ * const waited = retried.reduce((sum, { ms }) => sum + ms, 0);
+ * console.log(`${retried.length} retries waited ${waited} ms; ${recording.lost} events were overwritten`);
+ * await writeFile('flight.html', recording.toHTML({ title: 'process 4711' }));
+ * ```
+ */
+export class Recording {
+  private constructor();
+  /**
+   * Reads what `dumpOnSignal` wrote, or `JSON.stringify` of a recording.
+   *
+   * @param source - the text, or its bytes in UTF-8
+   * @throws a {@link SluiceError} (`ERR_SLUICE_RECORDING`) where that is no recording, or not all of it; the `TypeError` of
+   *   an invalid argument
+   */
+  static read(source: string | Uint8Array): Recording;
+  /** The version of its form. */
+  readonly version: 1;
+  /** When it began, in milliseconds since 1970 (as `Date.now()`): the time 0 of its events. */
+  readonly startedAt: number;
+  /** From there to when it was taken, in milliseconds. */
+  readonly duration: number;
+  /** How many events were overwritten before it was taken. */
+  readonly lost: number;
+  /** The process. */
+  readonly pid: number;
+  /** The thread, as `threadId` of `node:worker_threads` has it. */
+  readonly thread: number;
+  /** The calls that its events are of. */
+  readonly jobs: readonly RecordedJob[];
+  /** In the order of their time. */
+  readonly events: readonly RecordedEvent[];
+  /** A trace that https://ui.perfetto.dev and chrome://tracing open. */
+  toChromeTrace(): string;
+  /**
+   * A page of its own, which loads nothing: lanes as rows, attempts as bars, their outcomes as colours, waits as gaps,
+   * bands where the loop was blocked, and a summary.
+   *
+   * @throws the `TypeError` of an invalid argument
+   */
+  toHTML(options?: PageOptions): string;
+  /** For `JSON.stringify`, what `read` reads. */
+  toJSON(): object;
+}
+
+/** Whose a message is: the fields that all of them have. */
+export interface JobMessage {
+  /** Tells the calls of this thread apart; all messages of a call have the same one. (A {@link Recording} has others.) */
+  readonly id: number;
+  /**
+   * The option `label`, else the name of the function that was handed in, else that of the package's function
+   * (`mapWithLimit`, …).
+   */
+  readonly name: string;
+  /** The option `label`; `undefined` where it was not given. */
+  readonly label: string | undefined;
+}
+
+/** What is published to `'sluice:job:start'`: a call began. */
+export interface JobStartMessage extends JobMessage {
+  /** How many items there are; `undefined` where a source has not said so. */
+  readonly items: number | undefined;
+  /** How many may run at once: the limit, or the permits of the semaphore. */
+  readonly limit: number;
+}
+
+/** What is published to `'sluice:job:end'`: a call has settled. */
+export interface JobEndMessage extends JobMessage {
+  /** How. */
+  readonly outcome: 'fulfilled' | 'rejected';
+  /** What it was rejected with. */
+  readonly error?: unknown;
+  /** From the call to its end, in milliseconds. */
+  readonly durationMs: number;
+  /** What has become of its items, as `onProgress` has it. */
+  readonly counts: Omit<Progress, 'total'>;
+}
+
+/** What is published to `'sluice:attempt:timeout'`: a time was over. */
+export interface AttemptTimeoutMessage extends JobMessage {
+  /** Whose time, as in the {@link TimeoutError}. */
+  readonly scope: TimeoutError['scope'];
+  /** Which item, as in the error. */
+  readonly index: number | undefined;
+  /** Which attempt at it, as in the error. */
+  readonly attempt: number | undefined;
+  /** The time that was given, in milliseconds. */
+  readonly timeout: number;
+  /** The time that had passed, in milliseconds. */
+  readonly elapsed: number;
+  /** The error itself. */
+  readonly error: TimeoutError;
+}
+
+/** What is published to `'sluice:attempt:retry'`: an attempt failed, and there will be another. */
+export interface AttemptRetryMessage extends JobMessage {
+  /** Which item, from 0. */
+  readonly index: number;
+  /** Which attempt failed, from 1. */
+  readonly attempt: number;
+  /** The wait before the next one, in milliseconds. */
+  readonly delay: number;
+  /** What it failed with. */
+  readonly error: unknown;
+}
+
+/**
+ * The channels of `node:diagnostics_channel` that this package publishes to, by name, and the messages: fresh, plain
+ * objects, published in the async context of the call. Nobody pays for a channel that nobody listens to. A subscriber that
+ * throws does not change the call: Node makes an uncaught exception of it.
+ *
+ * Told of are {@link mapWithLimit}, {@link mapSettled}, {@link mapStream}, {@link consume}, {@link asCompleted},
+ * {@link retry}, {@link execute}, and {@link allSettled} with options; of {@link withTimeout} its timeout only. A call has
+ * a start and an end if somebody listened to either when it began.
+ *
+ * @example
+ * ```js
+ * const { subscribe } = require('node:diagnostics_channel');
+ *
+ * subscribe('sluice:attempt:retry', ({ name, index, attempt, delay, error }) => {
+ *   console.warn(`${name}, item ${index}: attempt ${attempt} failed, next in ${delay} ms`, error);
+ * });
+ * ```
+ */
+export interface DiagnosticsChannels {
+  /** A call began. */
+  'sluice:job:start': JobStartMessage;
+  /** A call has settled. */
+  'sluice:job:end': JobEndMessage;
+  /** A time was over. */
+  'sluice:attempt:timeout': AttemptTimeoutMessage;
+  /** An attempt failed, and there will be another. */
+  'sluice:attempt:retry': AttemptRetryMessage;
+}
+
 // # Errors
 
 /**
@@ -1593,7 +2056,7 @@ export class PermanentError extends Error {
 }
 
 /**
- * The state of a semaphore, a rate limiter, a queue or a task group does not allow what was asked of it.
+ * The state of a semaphore, a rate limiter, a queue, a task group or the recorder does not allow what was asked of it.
  *
  * @example
  * ```js
@@ -1616,8 +2079,19 @@ export class SluiceError extends Error {
    * - `'ERR_SLUICE_CLOSED'`: it was used after it had been closed or had ended, or was waited for when it was closed
    * - `'ERR_SLUICE_RELEASED'`: a permit was released a second time
    * - `'ERR_SLUICE_TASK_DONE'`: `taskDone()` was called more often than items had been taken
+   * - `'ERR_SLUICE_SHARED_MISMATCH'`: the name in `shared` stands for another number of permits, another rate, or another
+   *   kind of limit; the message says both
+   * - `'ERR_SLUICE_NOT_RECORDING'`: the {@link recorder} was asked for what it had recorded, and had never been started
+   * - `'ERR_SLUICE_RECORDING'`: what `Recording.read` was given is no recording
    */
-  readonly code: 'ERR_SLUICE_FULL' | 'ERR_SLUICE_CLOSED' | 'ERR_SLUICE_RELEASED' | 'ERR_SLUICE_TASK_DONE';
+  readonly code:
+    | 'ERR_SLUICE_FULL'
+    | 'ERR_SLUICE_CLOSED'
+    | 'ERR_SLUICE_RELEASED'
+    | 'ERR_SLUICE_TASK_DONE'
+    | 'ERR_SLUICE_SHARED_MISMATCH'
+    | 'ERR_SLUICE_NOT_RECORDING'
+    | 'ERR_SLUICE_RECORDING';
 }
 
 export {};

@@ -7,6 +7,8 @@ const { TaskGroup } = require('./group');
 const { RateLimiter } = require('./limiter');
 const { mapSettled, mapWithLimit } = require('./map');
 const { Queue } = require('./queue');
+const { recorder } = require('./recorder');
+const { Recording } = require('./recording');
 const { execute, retry } = require('./retry');
 const { Mutex, Semaphore } = require('./semaphore');
 const { allSettled } = require('./settle');
@@ -24,6 +26,7 @@ module.exports = {
   PermanentError,
   Queue,
   RateLimiter,
+  Recording,
   Semaphore,
   SluiceError,
   TaskGroup,
@@ -38,6 +41,7 @@ module.exports = {
   mapStream,
   mapWithLimit,
   race,
+  recorder,
   retry,
   skip,
   sleep,

@@ -3,8 +3,21 @@
 // A job, as JavaScript holds it: its source, its results, its promise and who is told what. The lanes are in lane.js,
 // the decisions in C.
 
+const channels = require('./channels');
 const { abortAttempt } = require('./context');
-const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
+const {
+  I,
+  D,
+  enums,
+  ints,
+  doubles,
+  operations,
+  lanes,
+  jobs,
+  grantWordOfJob,
+  journalOfJob,
+  failure,
+} = require('./engine');
 const { handOver, keepAnswer, nameJob, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
@@ -59,10 +72,12 @@ class Job {
     this.slot = -1;
     this.generation = 0;
     this.grantWord = -1;
+    this.journal = -1;
     this.grantedEnd = 0; // lanes may take items below this without asking
     this.isOpen = false;
     this.membership = null;
     this.resource = null;
+    this.told = null; // what diagnostics_channel knows of it
     this.link = null;
     this.resolve = null;
     this.reject = null;
@@ -81,12 +96,13 @@ class Job {
 
   open(source) {
     const { call } = this;
+    if (channels.isHeard()) this.told = channels.tellStart(call, source.total);
     try {
       if (call.semaphore?.isClosed) throw call.semaphore.closed();
       if (call.limiter?.isClosed) throw call.limiter.closed();
       call.semaphore?.attach(this);
     } catch (error) {
-      this.reject(error);
+      this.refuse(error);
       return;
     }
     call.limiter?.attach(this);
@@ -96,7 +112,7 @@ class Job {
     if (action < 0) {
       const error = failure();
       this.detach();
-      this.reject(error);
+      this.refuse(error);
       return;
     }
     this.isOpen = true;
@@ -110,6 +126,7 @@ class Job {
     this.slot = ints[JOB];
     this.generation = ints[JOB_GENERATION];
     this.grantWord = grantWordOfJob(this.slot);
+    this.journal = journalOfJob(this.slot);
     if (observing.isOn) nameJob(this.slot, this.generation, nameOf(call));
     try {
       this.prepare(source);
@@ -117,6 +134,12 @@ class Job {
     } catch (error) {
       this.abort(error); // a getter of a signal or an item; what is open must not stay so
     }
+  }
+
+  /** There is nothing to end in C. */
+  refuse(error) {
+    this.reject(error);
+    if (this.told !== null) channels.tellEnd(this.told, { error });
   }
 
   /** Everything up to the first lane. Much of it is user code, which may abort the call. */
@@ -128,7 +151,8 @@ class Job {
     const isTold = call.totalTimeout !== Infinity || call.onProgress !== undefined || call.semaphore !== null;
     if (isTold) jobs[this.slot] = this;
     const isUserCodeWoken = this.items === null || this.wakesOthers;
-    if (isTold || this.isTimed || call.signal !== undefined || isUserCodeWoken) this.resource = resourceHere();
+    if (isTold || this.isTimed || call.signal !== undefined || isUserCodeWoken || this.told !== null)
+      this.resource = resourceHere();
     // Lanes that can be abandoned while there are results to come are tied to a link, which is cut: see lane.js.
     const goesOn = call.retry.retries > 0 || this.isCollecting || call.drains;
     if ((this.isTimed && goesOn) || (this.collects && call.totalTimeout !== Infinity) || this.isAsync) {
@@ -296,20 +320,17 @@ class Job {
 
   /** After the last report, which may still reject the call. */
   fulfil(value, counts) {
-    const { resolve, reject, link } = this;
-    const settle = () => {
-      resolve(value);
-      link?.resolve();
-    };
+    const { resolve, reject, link, told } = this;
     this.link = null; // it is cut behind the settling
     const reported = this.reportLast(counts);
-    if (reported === undefined) settle();
-    else settleAfter(reported, settle, reject);
+    if (reported === undefined) settle({ resolve, link, told }, value, counts);
+    else settleAfter(reported, { resolve, reject, link, told }, value, counts);
   }
 
   rejectAfterReport(error, counts) {
     markHandled(this.reportLast(counts));
     this.reject(error);
+    if (this.told !== null) channels.tellEnd(this.told, { error }, counts);
   }
 
   /** C says FAIL or DRAIN. */
@@ -339,11 +360,13 @@ class Job {
       accept(lane);
     }
     this.stop(all, reason);
+    if (this.told !== null) channels.tellTimeout(this.told);
   }
 
   failTotal(elapsed, loopBlocked) {
     const cause = this.errors === null ? undefined : this.aggregate(readCounts());
     const error = this.timeoutError('total', { elapsed, loopBlocked, cause });
+    channels.holdTimeout(this, error);
     this.runInContext(endOnTotal, this, error);
   }
 
@@ -421,7 +444,7 @@ class Job {
     this.link?.resolve();
     this.resource?.emitDestroy();
     this.mapper = this.items = this.iterator = this.results = this.sink = this.call = this.errors = this.drained = null;
-    this.link = this.resolve = this.reject = this.resource = null;
+    this.link = this.resolve = this.reject = this.resource = this.told = null;
   }
 
   // What others tell it.
@@ -471,10 +494,20 @@ class Job {
  * The last report rejects the call where its promise is rejected by now, or about to be. The call does not wait for more:
  * nothing bounds it any longer.
  */
-async function settleAfter(reported, settle, reject) {
-  listen(reported, undefined, reject);
+async function settleAfter(reported, job, value, counts) {
+  const { reject, told } = job;
+  listen(reported, undefined, (error) => {
+    reject(error);
+    if (told !== null) channels.tellEnd(told, { error }, counts);
+  });
   for (let i = 0; i < 4; i++) await undefined;
-  settle();
+  settle(job, value, counts);
+}
+
+function settle({ resolve, link, told }, value, counts) {
+  resolve(value);
+  link?.resolve();
+  if (told !== null) channels.tellEnd(told, null, counts);
 }
 
 /** @returns the call's promise, which the job does not hold */

@@ -21,6 +21,7 @@
 // - What runs from drain() is in nobody's async context and has no caller: user code runs in the job's resource, and a
 //   lane born there gives way once, so that its mapper runs in a microtask that has a caller.
 
+const channels = require('./channels');
 const { forever, markHandled, mayBeThenable } = require('./promises');
 const { Attempt, Context, abortAttempt } = require('./context');
 const {
@@ -31,6 +32,7 @@ const {
   doubles,
   operations,
   lanes,
+  JOURNAL_ITEMS,
   grantWordOfLane,
   failure,
   handOver,
@@ -51,6 +53,12 @@ const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REVIEW, ACTION_REST } = e
 const { ACTION_DONE, ACTION_DRAIN, ACTION_FAIL } = enums;
 const { OUTCOME_FULFILLED, OUTCOME_REJECTED, OUTCOME_REFUSED, OUTCOME_STOPPED } = enums;
 const { OUTCOME_PULLED, OUTCOME_EXHAUSTED } = enums;
+
+const JOURNAL_MASK = JOURNAL_ITEMS - 1;
+
+// While the recorder is on, shorter runs than this are not taken, though granted: C grants longer ones to items that it has
+// seen to be fast in this very turn, and only of those does the recorder know the time well enough without being called.
+const RECORDED_RUN_MIN = 7;
 
 // Whose time is over.
 const SCOPES = new Map([
@@ -97,6 +105,7 @@ class Lane extends Attempt {
     const hasFailed = attempt > 1 || (attempt === 1 && this.action !== ACTION_START);
     const cause = hasFailed && scope !== 'attempt' ? this.error : undefined; // else each would hold all before it
     const error = job.timeoutError(scope, { elapsed, loopBlocked, index, attempt, cause, isOutlived });
+    channels.holdTimeout(job, error);
     const action = ints[ACTION];
     if (action === ACTION_FAIL || action === ACTION_DRAIN) {
       job.runInContext(failOnTime, this, error);
@@ -168,11 +177,16 @@ function accept(lane) {
     const item = ints[ITEM];
     lane.index = item >= 0 ? item : doubles[D.ITEM_WIDE];
     lane.attempt = ints[ATTEMPT];
-    lane.job.grantedEnd = ints[GRANTED];
+    const end = ints[GRANTED];
+    lane.job.grantedEnd = observing.isRecording && isShort(lane.job, end) ? 0 : end;
     if (observing.isWatched) running.note(lane);
   } else {
     acceptRare(lane, action);
   }
+}
+
+function isShort({ grantWord }, end) {
+  return grantWord >= 0 && end - ints[grantWord] < RECORDED_RUN_MIN;
 }
 
 function acceptRare(lane, action) {
@@ -349,6 +363,7 @@ function fulfilled(lane, value) {
       // Inside a granted run the answer is known: START the next item.
       ints[grantWord] = next + 1;
       ints[lane.grantWord] = next;
+      if (observing.isRecording) ints[job.journal + (next & JOURNAL_MASK)] = lane.slot;
       lane.index = next;
       lane.attempt = 1;
       readFirst(lane); // such a job does not pull
@@ -410,10 +425,26 @@ function failed(lane, error) {
     job.failWith(error);
     return;
   }
-  const isRetried =
-    action === ACTION_REVIEW || ((action === ACTION_START || action === ACTION_PARK) && ints[ATTEMPT] > 1);
-  if (!isRetried && job.isCollecting) job.collect(index, error);
+  const isRetried = (action === ACTION_START || action === ACTION_PARK) && ints[ATTEMPT] > 1;
+  if (!isRetried && action !== ACTION_REVIEW && job.isCollecting) job.collect(index, error);
+  const again =
+    isRetried && channels.hearsRetries() ? { index, attempt: ints[ATTEMPT] - 1, delay: delayOf(action), error } : null;
   accept(lane);
+  if (again !== null || job.told?.timeout) tell(lane, job, again);
+}
+
+/** Of a retry, before it: one without a wait starts at once. */
+function delayOf(action) {
+  return action === ACTION_PARK ? doubles[D.DELAY] : 0;
+}
+
+/** Of what became of an attempt. Whoever is told may end the call, and what starts next has not been called yet. */
+function tell(lane, job, again) {
+  const { isPending } = lane;
+  lane.isPending = true;
+  if (job.told !== null) channels.tellTimeout(job.told);
+  if (again !== null && lane.job !== null) channels.tellRetry(job, again);
+  lane.isPending = isPending;
 }
 
 /** The callbacks were asked, and C has heard. */

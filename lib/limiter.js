@@ -6,7 +6,9 @@ const { isObject, setTokensOf, tokensOf } = require('./access');
 const { I, D, enums, ints, doubles, operations, waiters, currentEngine, failure, handOver } = require('./engine');
 const { closed, invalidThis, outOfRange, sluiceError } = require('./errors');
 const options = require('./options');
+const { MOST } = require('./permits');
 const { promiseFor, resolved } = require('./promises');
+const { lease, letGo } = require('./shared');
 const { Waiter } = require('./waiter');
 
 const { LIMITER, LIMITER_CLOSE, DRAW, RECONFIGURE, PENALIZE, LIMITER_LEVEL, LIMITER_SHUT } = operations;
@@ -14,7 +16,7 @@ const { ACTION, EVENT, FLAGS, LANE, LANE_GENERATION, LIMITER_GENERATION } = I;
 const { WEIGHT, TIMEOUT, MAX_WAITING, DELAY } = D;
 
 const WAIT_KEYS = new Set(['signal', 'timeout', 'unref']);
-const MAKE_KEYS = new Set([...options.RATE_KEYS, 'maxWaiting']);
+const MAKE_KEYS = new Set([...options.RATE_KEYS, 'maxWaiting', 'shared']);
 
 // A limiter that nobody can reach any more is freed in C; who waits for it, or uses it, reaches it.
 const registry = new FinalizationRegistry(free);
@@ -27,12 +29,21 @@ function free({ slot, generation, engine }) {
 }
 
 class Tokens {
-  constructor(rate, maxWaiting) {
+  constructor({ rate, maxWaiting, shared }) {
     this.rate = rate;
     this.maxWaiting = maxWaiting;
     this.jobs = null; // a Set of those that are open on it
+    this.waiting = 0;
     this.isClosed = false;
+    this.lent = null; // or what all threads share by a name, until it has let go of that
+    this.slot = -1;
+    this.generation = 0;
     this.writeRate();
+    if (shared === undefined) this.make();
+    else lease(this, enums.COMMON_LIMITER, shared, rate);
+  }
+
+  make() {
     LIMITER();
     if (ints[ACTION] < 0) throw failure();
     this.slot = ints[I.LIMITER];
@@ -65,26 +76,45 @@ class Tokens {
     return ints[ACTION] >= 0 && ints[EVENT] === enums.EVENT_GRANTED;
   }
 
-  left() {}
+  left() {
+    this.waiting--;
+    this.settle();
+  }
 
-  level() {
+  /** Lets go of what is shared, once it is closed and nothing stands in the way. */
+  settle() {
+    if (!this.isClosed || this.lent === null || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    letGo(this);
+    this.slot = -1;
+  }
+
+  /** @returns one of the words of the level, without an upper bound where there is none; 0 after letting go */
+  look(word) {
+    if (this.slot < 0) return 0;
     this.name();
     LIMITER_LEVEL();
+    const value = doubles[word];
+    return value >= MOST ? Infinity : value;
   }
 
   get available() {
-    this.level();
-    return this.rate.max === 0 ? Infinity : doubles[D.AVAILABLE];
+    return this.look(D.AVAILABLE);
   }
 
   get burst() {
-    this.level();
-    return this.rate.max === 0 ? Infinity : doubles[D.CAPACITY];
+    return this.look(D.CAPACITY);
   }
 
   get waitingInAll() {
-    this.level();
-    return doubles[D.WAITERS];
+    return this.look(D.WAITERS);
+  }
+
+  /** Another thread may have changed it. */
+  rateNow() {
+    if (this.lent === null) return this.rate;
+    this.name();
+    LIMITER_LEVEL();
+    return { max: doubles[D.RATE_MAX], per: doubles[D.RATE_PER], burst: doubles[D.RATE_BURST] };
   }
 
   reconfigure(rate) {
@@ -113,6 +143,7 @@ class Tokens {
 
   detach(job) {
     this.jobs.delete(job);
+    this.settle();
   }
 
   full() {
@@ -158,7 +189,7 @@ class RateLimiter {
 
   constructor(given) {
     const asked = options.rateWith('options', given, MAKE_KEYS);
-    this.#tokens = new Tokens(asked.rate, asked.maxWaiting);
+    this.#tokens = new Tokens(asked);
   }
 
   get available() {
@@ -200,7 +231,7 @@ class RateLimiter {
 
   reconfigure(given) {
     const mine = own(this);
-    mine.reconfigure(options.changedRate('options', given, mine.rate));
+    mine.reconfigure(options.changedRate('options', given, mine.rateNow()));
   }
 
   penalize(ms) {
@@ -214,6 +245,7 @@ class RateLimiter {
     mine.isClosed = true;
     mine.shut();
     for (const job of mine.jobs ?? []) job.onAbort(mine.closed());
+    mine.settle();
   }
 }
 
@@ -251,6 +283,7 @@ function acquire(mine, wish) {
   waiter.slot = ints[LANE];
   waiter.generation = ints[LANE_GENERATION];
   waiters[waiter.slot] = waiter;
+  mine.waiting++;
   waiter.follow(signal);
   return promise;
 }

@@ -4,7 +4,7 @@
 
 const observing = {
   isOn: false, // by either: jobs are named
-  isRecording: false, // the flight recorder: every item crosses to C, and every call is a job
+  isRecording: false, // the flight recorder: every call is a job, and lanes note which granted items they take
   isWatched: false, // the watchdog
 
   /** @param what 'isRecording' or 'isWatched' */

@@ -84,7 +84,7 @@ class Call {
     this.mapper = mapper;
     this.limit = limit;
     this.api = api;
-    this.named = mapper; // whose name the job goes by, where it has no label
+    this.named = mapper; // whose name the call goes by, where it has no label
     this.isAttempt = false; // `mapper` is a function of the context alone, and the call's value is its value
     this.failure = null; // { error }, where the first attempt has been made, and has failed
     this.timeout = Infinity;
@@ -186,6 +186,11 @@ function limit(name, value, owner) {
   return number(name, value, owner, 'an integer >= 1 or Infinity', isLimit);
 }
 
+function integer(name, value, owner, least, most) {
+  const isWithin = (given) => Number.isInteger(given) && given >= least && given <= most;
+  return number(name, value, owner, `an integer from ${least} to ${most}`, isWithin);
+}
+
 /** For how long a loop may be stuck: in less than that nobody can look twice. */
 function threshold(name, value, owner) {
   return number(name, value, owner, '>= 10 and finite', isThreshold);
@@ -208,6 +213,12 @@ function boolean(name, value, owner) {
 
 function string(name, value, owner) {
   if (typeof value !== 'string') throw invalidType(nameOf(name, owner), 'of type string', value);
+  return value;
+}
+
+/** One that is not empty. */
+function text(name, value, owner) {
+  if (string(name, value, owner) === '') throw outOfRange(nameOf(name, owner), 'not empty', value);
   return value;
 }
 
@@ -389,7 +400,7 @@ function readRateField(target, key, value, owner) {
 
 /** What a RateLimiter is made of: a rate, and `maxWaiting` beside it. */
 function rateWith(name, given, keys) {
-  const asked = { rate: NO_RATE, maxWaiting: Infinity };
+  const asked = { rate: NO_RATE, maxWaiting: Infinity, shared: undefined };
   if (typeof given === 'number') {
     asked.rate = rate(name, given);
     return asked;
@@ -402,8 +413,9 @@ function rateWith(name, given, keys) {
 }
 
 function readLimiterField(asked, key, value, owner) {
-  if (key !== 'maxWaiting') return readRateField(asked.rate, key, value, owner);
-  asked.maxWaiting = count(key, value, owner);
+  if (key === 'maxWaiting') asked.maxWaiting = count(key, value, owner);
+  else if (key === 'shared') asked.shared = text(key, value, owner);
+  else return readRateField(asked.rate, key, value, owner);
   return true;
 }
 
@@ -510,6 +522,7 @@ module.exports = {
   duration,
   exponentialRetry,
   finiteDuration,
+  integer,
   isSignal,
   iterable,
   known,
@@ -526,6 +539,7 @@ module.exports = {
   setLimit,
   setRate,
   string,
+  text,
   threshold,
   unrefFlag,
   wait,

@@ -10,6 +10,7 @@
 const { I, D, enums, ints, doubles, operations, waiters } = require('./engine');
 const { deliver, failure, handOver } = require('./engine');
 const { closed, sluiceError } = require('./errors');
+const observing = require('./observing');
 const { Ring } = require('./ring');
 const { Waiter } = require('./waiter');
 
@@ -104,9 +105,9 @@ class Permits {
     ACQUIRE();
   }
 
-  /** Somebody wants one permit, of which none is free, and sets no conditions. */
+  /** Somebody wants one permit, of which none is free, and sets no conditions. (The recorder sees who waits in C.) */
   waitPlainly(entry) {
-    if (this.slot >= 0) {
+    if (this.slot >= 0 || observing.isRecording) {
       this.wait(new PlainWaiter(this, entry), 1, Infinity);
     } else {
       if (this.line.size >= this.maxWaiting) throw this.full();
@@ -200,6 +201,11 @@ class Permits {
     this.name();
     SEMAPHORE_SHUT();
     handOver();
+  }
+
+  /** How many there are in all. */
+  get capacity() {
+    return this.size;
   }
 
   get available() {

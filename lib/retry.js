@@ -1,14 +1,13 @@
 'use strict';
 
+const channels = require('./channels');
 const { Context } = require('./context');
 const { runJob } = require('./job');
 const options = require('./options');
-const { operations, doubles, D } = require('./engine');
+const { clock } = require('./engine');
 const observing = require('./observing');
 const { listen, toNative } = require('./promises');
 const running = require('./running');
-
-const { CLOCK } = operations;
 
 const KEYS = new Set([...options.RETRY_KEYS, 'timeout', ...options.COMMON_KEYS]);
 
@@ -30,6 +29,8 @@ function retry(fn, second, third) {
   } catch (error) {
     return Promise.reject(error);
   }
+  // Else its first attempt would not be seen, nor its start told.
+  if (observing.isRecording || channels.isHeard()) return runJob(callOf(fn, policy), SOURCE);
   // Nothing bounds the first attempt, so there is nothing to decide before it fails: the job is opened then.
   let promise;
   try {
@@ -89,12 +90,6 @@ async function report(call, describe) {
   } catch (error) {
     return { success: false, error, ...describe() };
   }
-}
-
-/** The driver's clock, in milliseconds. */
-function clock() {
-  CLOCK();
-  return doubles[D.NOW] / 1e6;
 }
 
 function goOn(fn, policy, error) {

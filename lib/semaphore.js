@@ -1,13 +1,18 @@
 'use strict';
 
 const { isObject, permitsOf, setPermitsOf } = require('./access');
+const { I, D, doubles, enums, ints, operations, handOver } = require('./engine');
 const { invalidThis, outOfRange, sluiceError } = require('./errors');
 const options = require('./options');
-const { Permits } = require('./permits');
+const { MOST, Permits } = require('./permits');
 const { promiseFor, pushed, resolved } = require('./promises');
+const { lease, letGo } = require('./shared');
 const { Waiter } = require('./waiter');
 
-const KEYS = new Set(['maxWaiting']);
+const { TAKE, PUT, SEMAPHORE_LEVEL } = operations;
+const { ACTION, HANDED, SEMAPHORE, SEMAPHORE_GENERATION } = I;
+
+const KEYS = new Set(['maxWaiting', 'shared']);
 const WAIT_KEYS = new Set(['signal', 'timeout']);
 const USE_KEYS = new Set(['weight', ...WAIT_KEYS]);
 
@@ -108,6 +113,75 @@ class SemaphorePermits extends Permits {
   }
 }
 
+// Of all threads that name it. C has the count all the time; this is a handle, and what it closes is itself.
+class SharedPermits extends SemaphorePermits {
+  constructor(kind, size, maxWaiting, what, name) {
+    super(size, 0, maxWaiting, what);
+    this.lent = null; // once it has let go
+    doubles[D.PERMITS] = size;
+    lease(this, kind, name);
+  }
+
+  open() {}
+
+  /** Something that stood in the way of letting go is gone. */
+  settle() {
+    if (!this.isClosed || this.lent === null || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    this.level();
+    if (doubles[D.HELD] === 0) letGo(this);
+  }
+
+  /** Crossings that do nothing else: they cost less than the permit and its promise. */
+  tryTake(weight) {
+    if (weight !== 1) return super.tryTake(weight);
+    ints[SEMAPHORE] = this.slot;
+    ints[SEMAPHORE_GENERATION] = this.generation;
+    TAKE();
+    return ints[ACTION] > 0;
+  }
+
+  give(weight) {
+    if (weight === 1) {
+      ints[SEMAPHORE] = this.slot;
+      ints[SEMAPHORE_GENERATION] = this.generation;
+      PUT();
+      if (ints[HANDED] !== 0) handOver();
+    } else {
+      super.give(weight);
+    }
+    if (this.isClosed) this.settle();
+  }
+
+  level() {
+    this.name();
+    SEMAPHORE_LEVEL();
+  }
+
+  /** @returns one of the words of the level; 0 after letting go */
+  look(word) {
+    if (this.lent === null) return 0;
+    this.level();
+    return doubles[word];
+  }
+
+  get capacity() {
+    return this.lent === null ? this.size : finite(this.look(D.CAPACITY));
+  }
+
+  get available() {
+    const available = this.look(D.AVAILABLE);
+    return available > 0 && finite(doubles[D.CAPACITY]) === Infinity ? Infinity : available;
+  }
+
+  get waitingInAll() {
+    return this.look(D.WAITERS);
+  }
+}
+
+function finite(value) {
+  return value >= MOST ? Infinity : value;
+}
+
 class PermitWaiter extends Waiter {
   constructor(permits, weight, timeout) {
     super(permits, timeout);
@@ -143,11 +217,11 @@ class Semaphore {
 
   constructor(permits, given) {
     options.limit('permits', permits);
-    this.#permits = permitsFor('semaphore', permits, given);
+    this.#permits = permitsFor('semaphore', permits, given, this instanceof Mutex);
   }
 
   get permits() {
-    return own(this).size;
+    return own(this).capacity;
   }
 
   get available() {
@@ -167,6 +241,8 @@ class Semaphore {
           return resolved(new Permit(permits));
         }
         if (permits.line.size < permits.maxWaiting) return pushed(permits.line);
+      } else if (!permits.isClosed && permits.tryTake(1)) {
+        return resolved(new Permit(permits));
       }
     }
     try {
@@ -214,6 +290,7 @@ class Semaphore {
     permits.isClosed = true;
     permits.shut();
     for (const job of permits.jobs ?? []) job.onAbort(permits.closed());
+    permits.settle();
   }
 }
 
@@ -252,15 +329,18 @@ function own(semaphore) {
   return permits;
 }
 
-function permitsFor(what, size, given) {
-  const asked = { maxWaiting: Infinity };
+function permitsFor(what, size, given, isMutex) {
+  const asked = { maxWaiting: Infinity, shared: undefined };
   if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
-  return new SemaphorePermits(size, 0, asked.maxWaiting, what);
+  if (asked.shared === undefined) return new SemaphorePermits(size, 0, asked.maxWaiting, what);
+  const kind = isMutex ? enums.COMMON_MUTEX : enums.COMMON_SEMAPHORE;
+  return new SharedPermits(kind, size, asked.maxWaiting, what, asked.shared);
 }
 
 function readField(asked, key, value, owner) {
-  if (key !== 'maxWaiting') return false;
-  asked.maxWaiting = options.count(key, value, owner);
+  if (key === 'maxWaiting') asked.maxWaiting = options.count(key, value, owner);
+  else if (key === 'shared') asked.shared = options.text(key, value, owner);
+  else return false;
   return true;
 }
 
@@ -270,17 +350,17 @@ function readUseField(wish, key, value, owner) {
   return true;
 }
 
-function tooHeavy(name, owner, weight, { size }) {
+function tooHeavy(name, owner, weight, { capacity }) {
   return outOfRange(
     owner === undefined ? name : `${owner}.${name}`,
-    `<= ${size}, as many permits as there are`,
+    `<= ${capacity}, as many permits as there are`,
     weight,
   );
 }
 
 function checkWeight(name, owner, weight, permits) {
   options.weight(name, weight, owner);
-  if (weight > permits.size) throw tooHeavy(name, owner, weight, permits);
+  if (weight > 1 && weight > permits.capacity) throw tooHeavy(name, owner, weight, permits);
 }
 
 /** For one permit, without conditions. */

@@ -6,6 +6,7 @@
 // result promise's own resolving functions (V8 follows those when it writes a stack). A guard whose time ran out still
 // listens, so it does not go back.
 
+const channels = require('./channels');
 const { Attempt, Context, abortAttempt } = require('./context');
 const { I, D, ints, doubles, operations, lanes, failure, remaining } = require('./engine');
 const { TimeoutError, invalidType } = require('./errors');
@@ -53,7 +54,7 @@ class Guard {
     this.timeout = 0;
     this.resolve = null;
     this.reject = null;
-    this.extras = null; // what few calls have: { attempt, fallback, label, membership, resource, link }
+    this.extras = null; // what few calls have: { attempt, fallback, label, named, membership, resource, link }
     this.onSettled = () => this.settled();
   }
 
@@ -102,6 +103,7 @@ class Guard {
     const error = new TimeoutError('attempt', timeout, { elapsed, loopBlocked, attempt: 1, label: extras?.label });
     if (extras === null) {
       reject(error);
+      channels.tellGuardTimeout(undefined, null, error);
       return;
     }
     extras.membership?.leave();
@@ -119,7 +121,7 @@ class Guard {
   }
 }
 
-function expire({ attempt, fallback, link }, error, resolve, reject) {
+function expire({ attempt, fallback, label, named, link }, error, resolve, reject) {
   if (fallback === undefined) {
     reject(error);
   } else {
@@ -131,10 +133,12 @@ function expire({ attempt, fallback, link }, error, resolve, reject) {
   }
   link.resolve();
   abortAttempt(attempt, error);
+  channels.tellGuardTimeout(label, named, error);
 }
 
 function withTimeout(work, second, fallback) {
-  if (fallback === undefined && typeof second === 'number' && second >= 0 && isNative(work)) return guard(work, second);
+  const isPlain = fallback === undefined && typeof second === 'number' && second >= 0 && isNative(work);
+  if (isPlain && !channels.hearsTimeouts()) return guard(work, second);
   let call;
   try {
     call = typeof second === 'object' ? parse(second, fallback) : positional(second, fallback);
@@ -195,7 +199,8 @@ function run(work, { timeout, fallback, signal, flags, label }) {
   if (timeout === Infinity && signal === undefined) return listen(promise);
   const lane = pool.pop() ?? new Guard();
   const link = { resolve: null, reject: null };
-  const extras = { attempt, fallback, label, membership: null, resource: null, link };
+  const named = typeof work === 'function' ? work : null;
+  const extras = { attempt, fallback, label, named, membership: null, resource: null, link };
   try {
     if (signal !== undefined) extras.membership = signals.join(signal, lane);
     lane.open(timeout, flags);

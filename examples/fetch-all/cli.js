@@ -22,6 +22,7 @@ Options:
   -T, --total-timeout MS  the whole run's time (default: no limit)
   -o, --out FILE          where the rows go, - is standard output (default -; own server out/fetch-all.jsonl)
   -i, --input FILE        read URLs from FILE, - is standard input
+      --trace FILE        record the run: a .html file is a page to look at, a .json file opens in Perfetto
       --seed N            own server: which faults hit which request, 0 to 4294967295 (default: random; it is printed)
       --files N           own server: how many files to serve at most (default 3000)
   -h, --help              show this help
@@ -40,6 +41,7 @@ const OPTIONS = {
   'total-timeout': { type: 'string', short: 'T' },
   out: { type: 'string', short: 'o' },
   input: { type: 'string', short: 'i' },
+  trace: { type: 'string' },
   seed: { type: 'string' },
   files: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -68,6 +70,9 @@ function parse(argv) {
   const { values, positionals } = parsed;
   if (values.help) return { help: true };
 
+  if (values.trace !== undefined && !/[^/\\]\.(html|json)$/i.test(values.trace)) {
+    throw new UsageError(`--trace must be a .html or a .json file, got '${values.trace}'`);
+  }
   const ownWorld = positionals.length === 0 && values.input === undefined;
   for (const name of ['seed', 'files']) {
     if (!ownWorld && values[name] !== undefined) throw new UsageError(`--${name} is for the run without URLs`);
@@ -77,6 +82,7 @@ function parse(argv) {
     ownWorld,
     urls: positionals,
     input: values.input,
+    trace: values.trace,
     out: values.out ?? (ownWorld ? undefined : '-'),
     concurrency: number(values, 'concurrency', { min: 1, integer: true, fallback: ownWorld ? 64 : 16 }),
     timeout: number(values, 'timeout', { min: 1, fallback: ownWorld ? 2000 : 10_000 }),

@@ -13,6 +13,7 @@ const { summary, verdict } = require('./report');
 const { openRows } = require('./rows');
 const { openSource } = require('./sources');
 const { Tally, causeOf } = require('./tally');
+const { openTrace } = require('./trace');
 const { verify } = require('./world/verify');
 const { startWorld } = require('./world/world');
 
@@ -59,7 +60,7 @@ async function fetchInto(rows, urls, options, { tally, onRow, onFailedAttempt })
   }
 }
 
-async function fetchAndReport(rows, urls, options, world) {
+async function fetchAndReport(rows, urls, options, { world, trace }) {
   const say = (text) => (rows.toStdout ? process.stderr : process.stdout).write(text);
   const { seed, out = OWN_WORLD_OUT } = options;
   if (world) say(`seed ${seed}: ${urls.length} files from ${world.origin}, rows in ${out}\n`);
@@ -67,6 +68,7 @@ async function fetchAndReport(rows, urls, options, world) {
   const tally = new Tally();
   const kept = new Map(); // rows and failures by URL, for the own world's verdict only
   const failures = new Map();
+  trace?.start();
   const start = performance.now();
   const cutShort = await fetchInto(rows, urls, options, {
     tally,
@@ -77,8 +79,10 @@ async function fetchAndReport(rows, urls, options, world) {
     },
   });
   const elapsed = performance.now() - start;
+  trace?.stop();
   await rows.close();
   say(summary(tally, elapsed));
+  if (trace) say(await trace.write(`fetch-all: ${tally.urls} URLs, ${options.concurrency} at a time`));
 
   if (cutShort) throw cutShort;
   if (!world) return tally.failed === 0 ? EXIT.ok : EXIT.failed;
@@ -94,13 +98,15 @@ async function run(options) {
   // In this order: a wrong URL must not empty yesterday's result file, nor a wrong file name leave a server behind.
   const given = options.ownWorld ? undefined : await openSource(options);
   if (options.out === undefined) mkdirSync(dirname(OWN_WORLD_OUT), { recursive: true });
+  const trace = options.trace === undefined ? undefined : await openTrace(options.trace);
   const rows = await openRows(options.out ?? OWN_WORLD_OUT);
   const world = options.ownWorld ? await startWorld(options) : undefined;
   const urls = given ?? [...world.files.keys()];
   try {
-    return await fetchAndReport(rows, urls, options, world);
+    return await fetchAndReport(rows, urls, options, { world, trace });
   } finally {
     await world?.stop();
+    await trace?.close();
     if (!Array.isArray(urls)) process.stdin.destroy(); // a line still awaited must not keep the process
   }
 }

@@ -83,6 +83,13 @@ int sluice__bucket_draw(struct sluice__bucket *bucket, uint64_t tokens, uint64_t
   return 1;
 }
 
+void sluice__bucket_put(struct sluice__bucket *bucket, uint64_t tokens) {
+  if (bucket->max == 0) return;
+  uint64_t room = bucket->burst - bucket->tokens;
+  bucket->tokens += tokens < room ? tokens : room;
+  if (bucket->tokens == bucket->burst) bucket->carry = 0; /* as in a refill: a full one has no fraction */
+}
+
 static uint64_t later(uint64_t a, uint64_t b) {
   return a > b ? a : b;
 }

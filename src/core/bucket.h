@@ -28,6 +28,8 @@ int sluice__bucket_draw(struct sluice__bucket *bucket, uint64_t tokens, uint64_t
  * than the true time. They count as given out when the time is next known, so never too early; to be brought in soon,
  * as what accrues above the burst meanwhile is lost. 0 also where only the clock can tell. */
 int sluice__bucket_draw_early(struct sluice__bucket *bucket, uint64_t tokens, uint64_t now);
+/* Puts tokens back that were drawn in vain, as far as the burst allows. */
+void sluice__bucket_put(struct sluice__bucket *bucket, uint64_t tokens);
 /* Brings in the time. */
 void sluice__bucket_refill(struct sluice__bucket *bucket, uint64_t now);
 /* When draw() will find so many, at most `burst`; SLUICE_NEVER and above is never. After a draw(): as of its `now`. */

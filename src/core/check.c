@@ -44,6 +44,7 @@ static uint32_t lists_of(enum sluice__kind kind) {
       return BIT(ROOM);
     case SLUICE__KIND_HANDED:
     case SLUICE__KIND_INVITATION:
+    case SLUICE__KIND_TOKEN:
     case SLUICE__KIND_GRANTED:
     case SLUICE__KIND_REFUSED:
     case SLUICE__KIND_SHUT:
@@ -173,14 +174,16 @@ static int check_limiter(const struct sluice_engine *engine, const struct sluice
     waiting += claim->claimant == SLUICE__CLAIM_WAITER;
   }
   if (referenced != limiter->referenced || waiting != limiter->waiting) return 0;
+  if (limiter->lender != NULL) tally->referenced += referenced; /* else the gate is */
   int is_armed = limiter->gate.list != SLUICE__LIST_NONE;
   if (is_armed && limiter->gate.kind != SLUICE__KIND_GATE) return 0;
   if (most == 0 && is_armed) return 0;
-  if (most != 0 && !is_armed) {
+  if (most != 0 && !is_armed && limiter->lender == NULL) {
     const struct sluice__claim *head = sluice__claim_of(limiter->claims.next);
     if (sluice__bucket_ready_for(&limiter->bucket, head->weight) < SLUICE_NEVER) return 0;
   }
-  uint32_t flags = referenced == 0 ? SLUICE_FLAG_UNREF : 0;
+  if (limiter->lender != NULL && is_armed) return 0;
+  uint32_t flags = referenced == 0 || limiter->lender != NULL ? SLUICE_FLAG_UNREF : 0;
   return check_deadline(engine, &limiter->gate, flags, tally);
 }
 
@@ -192,7 +195,10 @@ static int check_claims(const struct sluice_engine *engine, const struct sluice_
   tally->waiting += waiting;
   tally->room += room;
   int is_in_line = !sluice__list_empty(&job->token_claim.link);
-  if (waiting == 0 ? is_in_line : !is_in_line && !sluice__gate_is_shut(job)) return 0;
+  int has_token = job->token.list != SLUICE__LIST_NONE;
+  if (is_in_line && (waiting == 0 || has_token)) return 0;
+  if (waiting != 0 && !is_in_line && !has_token && !sluice__gate_is_shut(job)) return 0;
+  if (!check_deadline(engine, &job->token, 0, tally)) return 0;
   if (waiting != 0 && !job->has_gate) return 0;
   if (job->claimant != SLUICE__NO_SLOT && sluice__list_empty(&job->permit_claim.link)) return 0;
   if (job->semaphore == NULL && (job->has_spare || !sluice__list_empty(&job->permit_claim.link))) return 0;
@@ -240,13 +246,18 @@ static uint32_t count_waiters(const struct sluice_engine *engine, uint32_t owner
   return count;
 }
 
-static int check_semaphore(const struct sluice_engine *engine, const struct sluice__semaphore *semaphore) {
+static int check_semaphore(const struct sluice_engine *engine, const struct sluice__semaphore *semaphore,
+                           struct tally *tally) {
   uint64_t most = semaphore->waiting + semaphore->waiting_jobs;
   if (count_links(&semaphore->claims, most) != most) return 0;
+  if (semaphore->lender != NULL) {
+    for (struct sluice__link *link = semaphore->claims.next; link != &semaphore->claims; link = link->next)
+      tally->referenced += !sluice__claim_of(link)->is_unref;
+  }
   if (held_permits(engine, semaphore) + handed_permits(engine, semaphore) != semaphore->lent) return 0;
   if (semaphore->lent > semaphore->in_use || count_waiters(engine, semaphore->slot.number, 0) != semaphore->waiters)
     return 0;
-  if (most == 0) return 1;
+  if (most == 0 || semaphore->lender != NULL) return 1;
   /* Nobody waits for what is there. */
   const struct sluice__claim *head = sluice__claim_of(semaphore->claims.next);
   return head->weight > semaphore->permits || semaphore->in_use + head->weight > semaphore->permits;
@@ -265,7 +276,7 @@ static int check_coordination(const struct sluice_engine *engine, struct tally *
   for (uint32_t number = 0; number < sluice__slab_room(&engine->semaphores); number++) {
     const struct sluice__semaphore *semaphore =
         (const struct sluice__semaphore *)sluice__slab_at(&engine->semaphores, number);
-    if (sluice__slot_in_use(&semaphore->slot) && !check_semaphore(engine, semaphore)) return 0;
+    if (sluice__slot_in_use(&semaphore->slot) && !check_semaphore(engine, semaphore, tally)) return 0;
   }
   for (uint32_t number = 0; number < sluice__slab_room(&engine->limiters); number++) {
     const struct sluice__limiter *limiter = (const struct sluice__limiter *)sluice__slab_at(&engine->limiters, number);

@@ -1,6 +1,7 @@
 /* The engine: construction, guards and sleeps, and time. The state machine of a job is in job.c. */
 #include <string.h>
 
+#include "hooks.h"
 #include "internal.h"
 
 /* A turn that runs longer than this has kept the loop from its work: it counts as blocked. */
@@ -65,6 +66,7 @@ static int wait_alone(struct sluice_engine *engine, enum sluice__kind kind, uint
   lane->job = SLUICE__NO_SLOT;
   lane->duration = duration;
   sluice__arm(engine, &lane->deadline, kind, duration);
+  sluice__record_guard(engine, SLUICE_RECORD_START, SLUICE_REASON_NONE, lane);
   decision->lane = sluice__slot_handle(slot);
   return SLUICE_OK;
 }
@@ -82,6 +84,7 @@ int sluice_release(struct sluice_engine *engine, struct sluice_handle handle) {
   if (lane == NULL) return SLUICE_ESTALE;
   if (lane->deadline.state != SLUICE__LANE_ALONE) return SLUICE_ESTATE;
   sluice__disarm(engine, &lane->deadline);
+  sluice__record_guard(engine, SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, lane);
   sluice__slab_give_back(&engine->lanes, &lane->slot);
   return SLUICE_OK;
 }
@@ -241,6 +244,8 @@ static void next_alone(struct sluice_engine *engine, struct sluice__lane *lane, 
   decision->event = lane->deadline.kind == SLUICE__KIND_GUARD ? SLUICE_EVENT_EXPIRED : SLUICE_EVENT_SLEPT;
   decision->action = 0;
   sluice__report_time(engine, lane->deadline.due, lane->duration, lane->blocked, decision);
+  sluice__record_guard(engine, SLUICE_RECORD_TIMEOUT, SLUICE_REASON_ATTEMPT, lane);
+  sluice__record_guard(engine, SLUICE_RECORD_ABANDON, SLUICE_REASON_NONE, lane);
   sluice__slab_give_back(&engine->lanes, &lane->slot);
 }
 
@@ -288,6 +293,7 @@ static int next_of(struct sluice_engine *engine, struct sluice__deadline *deadli
       decision->event = SLUICE_EVENT_TOTAL;
       decision->job = sluice__slot_handle(&job->slot);
       report_total(engine, job, decision);
+      sluice__record_job(engine, SLUICE_RECORD_TIMEOUT, SLUICE_REASON_TOTAL, job);
       sluice__job_fail(engine, job, decision);
       return 1;
     }
@@ -303,6 +309,8 @@ static int next_of(struct sluice_engine *engine, struct sluice__deadline *deadli
       decision->job = sluice__slot_handle(&job->slot);
       return job->has_spare; /* else one of its lanes has taken it */
     }
+    case SLUICE__KIND_TOKEN:
+      return sluice__token_next(engine, sluice__job_of_token(deadline), decision);
     case SLUICE__KIND_WAITER:
     case SLUICE__KIND_GRANTED:
     case SLUICE__KIND_REFUSED:
@@ -335,6 +343,14 @@ void sluice__hand_lane(struct sluice_engine *engine, struct sluice__lane *lane) 
   lane->deadline.kind = SLUICE__KIND_HANDED;
   lane->deadline.flags = 0; /* as for a yield: the loop stays alive for it */
   sluice__link_into(engine, &lane->deadline, &engine->handed, SLUICE__LIST_HANDED);
+}
+
+void sluice_lend(struct sluice_engine *engine, struct sluice_ticket *ticket, int is_granted) {
+  struct sluice__claim *claim = sluice__claim_of_ticket(ticket);
+  int is_token = claim->claimant == SLUICE__CLAIM_JOB_TOKEN;
+  if (claim->claimant == SLUICE__CLAIM_WAITER) is_token = sluice__waiter_of_claim(claim)->is_draw;
+  if (is_token) sluice__limiter_lent(engine, claim, is_granted);
+  else sluice__semaphore_lent(engine, claim, is_granted);
 }
 
 static int take_handed(struct sluice_engine *engine, struct sluice_decision *decision) {

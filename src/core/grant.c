@@ -1,4 +1,5 @@
 /* Grants: runs of items that lanes take without a call. The contract stands in sluice.h. */
+#include "hooks.h"
 #include "internal.h"
 
 static int has_lane_word(const struct sluice_engine *engine, const struct sluice__lane *lane) {
@@ -18,6 +19,7 @@ void sluice__grant_sync(struct sluice_engine *engine, struct sluice__job *job) {
   int64_t next_item = *next_item_word(engine, job);
   int64_t taken = next_item - (int64_t)job->next_item;
   if (taken <= 0 || next_item > (int64_t)job->granted_end) return; /* nothing, or forged */
+  sluice__record_run(engine, job, job->next_item, (uint64_t)next_item);
   job->next_item += (uint64_t)taken;
   job->counts.started += (uint64_t)taken;
   job->counts.done += (uint64_t)taken;
@@ -56,6 +58,7 @@ void sluice__grant_note_start(struct sluice_engine *engine, struct sluice__job *
 void sluice__grant_end(struct sluice_engine *engine, struct sluice__job *job) {
   if (job->granted_end == 0) return;
   *next_item_word(engine, job) = SLUICE_GRANT_NONE;
+  sluice__record_grant_end(engine, job);
   job->granted_end = 0;
   sluice__list_unlink(&job->granted);
 }
@@ -89,5 +92,6 @@ void sluice__grant(struct sluice_engine *engine, struct sluice__job *job, struct
   engine->serial += (uint32_t)(end - job->next_item);
   job->granted_end = end;
   *next_item_word(engine, job) = (int32_t)job->next_item;
+  sluice__record_grant(engine, job);
   decision->granted = end;
 }

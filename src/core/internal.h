@@ -6,6 +6,7 @@
 
 #include "backoff.h"
 #include "bucket.h"
+#include "common.h"
 #include "list.h"
 #include "mem.h"
 #include "rng.h"
@@ -24,6 +25,7 @@ enum sluice__kind {
   SLUICE__KIND_ROOM,          /* a lane that waits until results are read: no time, only the list */
   SLUICE__KIND_HANDED,        /* a lane that has what it waited for, a permit or room: the same */
   SLUICE__KIND_INVITATION,    /* a job that may have one more lane: the same */
+  SLUICE__KIND_TOKEN,         /* a job that was lent a token: the same */
   SLUICE__KIND_ITEM,          /* a lane's item: it has timed out */
   SLUICE__KIND_GATE,          /* a limiter, or a job's own: the first that waits for it may start */
   SLUICE__KIND_TOTAL,         /* a job: it has timed out */
@@ -100,6 +102,7 @@ struct sluice__item {
   uint32_t blocked;   /* as in a lane */
   uint32_t lane;      /* slot number */
   uint8_t has_failed; /* for good: the caller is asked about it */
+  uint8_t is_told;    /* under review: the recorder knows how the attempt ended */
 };
 
 struct sluice__items {
@@ -118,8 +121,9 @@ enum sluice__claimant {
 struct sluice__claim {
   struct sluice__link link;
   uint64_t weight;
-  uint8_t claimant; /* enum sluice__claimant */
-  uint8_t is_unref; /* waiting for it does not keep the loop alive */
+  uint8_t claimant;            /* enum sluice__claimant */
+  uint8_t is_unref;            /* waiting for it does not keep the loop alive */
+  struct sluice_ticket ticket; /* where the limit is leased: its place in the line of all engines */
 };
 
 /* Somebody who waits: a claim and its timeout. */
@@ -139,11 +143,13 @@ struct sluice__semaphore {
   struct sluice__link claims;
   uint64_t permits;
   uint64_t in_use;
-  uint64_t lent;         /* of these: what lanes hold, and waiters that have not heard of it yet */
-  uint64_t waiting;      /* claims of waiters */
-  uint32_t waiting_jobs; /* of jobs */
-  uint32_t jobs;         /* open on it */
-  uint32_t waiters;      /* those too that have been handed something and have not heard of it yet */
+  uint64_t lent;                      /* of these: what lanes hold, and waiters that have not heard of it yet */
+  uint64_t waiting;                   /* claims of waiters */
+  uint32_t waiting_jobs;              /* of jobs */
+  uint32_t jobs;                      /* open on it */
+  uint32_t waiters;                   /* those too that have been handed something and have not heard of it yet */
+  const struct sluice_lender *lender; /* NULL: its permits are its own */
+  void *seat;                         /* the lender's */
 };
 
 /* A token bucket and who waits for it: shared, in a slot; or a job's own, without one. */
@@ -153,11 +159,13 @@ struct sluice__limiter {
   struct sluice__deadline gate; /* armed while there are claims */
   struct sluice__link claims;
   struct sluice__bucket bucket;
-  uint64_t waiting;      /* claims of waiters */
-  uint64_t referenced;   /* claims that keep the loop alive */
-  uint32_t waiting_jobs; /* claims of jobs */
-  uint32_t jobs;         /* open on it */
-  uint32_t waiters;      /* as of a semaphore */
+  uint64_t waiting;                   /* claims of waiters */
+  uint64_t referenced;                /* claims that keep the loop alive */
+  uint32_t waiting_jobs;              /* claims of jobs */
+  uint32_t jobs;                      /* open on it */
+  uint32_t waiters;                   /* as of a semaphore */
+  const struct sluice_lender *lender; /* NULL: the bucket is its own */
+  void *seat;
 };
 
 struct sluice__job {
@@ -170,6 +178,7 @@ struct sluice__job {
   struct sluice__semaphore *semaphore; /* NULL: none */
   struct sluice__claim permit_claim;   /* in the semaphore's line, or nowhere */
   struct sluice__deadline invitation;  /* handed: it has a spare permit */
+  struct sluice__deadline token;       /* handed: it was lent a token, for the first lane in `waiting` */
   struct sluice__link roomy;           /* in the engine's `roomy`, or nowhere */
   struct sluice__link room;            /* lanes that wait until results are read */
   uint64_t read;                       /* items, with a window */
@@ -231,6 +240,8 @@ struct sluice_engine {
   uint32_t stride;       /* steps until the clock is to be read again */
   uint8_t is_turn_fresh; /* nothing observed yet in this turn */
 
+  struct sluice_recorder *recorder; /* NULL: off; see hooks.h */
+
   struct sluice__wheel wheel;
 };
 
@@ -254,8 +265,14 @@ static inline struct sluice__waiter *sluice__waiter_of_claim(struct sluice__clai
 static inline struct sluice__claim *sluice__claim_of(struct sluice__link *link) {
   return SLUICE__CONTAINER(link, struct sluice__claim, link);
 }
+static inline struct sluice__claim *sluice__claim_of_ticket(struct sluice_ticket *ticket) {
+  return SLUICE__CONTAINER(ticket, struct sluice__claim, ticket);
+}
 static inline struct sluice__job *sluice__job_of_invitation(struct sluice__deadline *deadline) {
   return SLUICE__CONTAINER(deadline, struct sluice__job, invitation);
+}
+static inline struct sluice__job *sluice__job_of_token(struct sluice__deadline *deadline) {
+  return SLUICE__CONTAINER(deadline, struct sluice__job, token);
 }
 static inline struct sluice__job *sluice__job_of_total(struct sluice__deadline *deadline) {
   return SLUICE__CONTAINER(deadline, struct sluice__job, total);
@@ -315,6 +332,7 @@ static inline void sluice__claim_init(struct sluice__claim *claim, enum sluice__
   claim->weight = 1;
   claim->claimant = (uint8_t)claimant;
   claim->is_unref = (flags & SLUICE_FLAG_UNREF) != 0;
+  sluice_ticket_init(&claim->ticket);
 }
 
 /* The latest time that anybody has brought in. */
@@ -368,6 +386,12 @@ int sluice__limiter_next(struct sluice_engine *engine, struct sluice__limiter *l
                          struct sluice_decision *decision);
 /* When the gate, which is being stamped, is due. */
 uint64_t sluice__limiter_due(const struct sluice_engine *engine, struct sluice__limiter *limiter);
+/* What the ticket of a claim in this leased limiter's line came to. */
+void sluice__limiter_lent(struct sluice_engine *engine, struct sluice__claim *claim, int is_granted);
+/* The token that a job was lent is used: 1, and `decision` gets who goes on; or nobody needs it any more: 0. */
+int sluice__token_next(struct sluice_engine *engine, struct sluice__job *job, struct sluice_decision *decision);
+/* The job is about to end, without lanes. */
+void sluice__limiter_detach(struct sluice_engine *engine, struct sluice__job *job);
 /* The end of a turn: tokens that were given out in it are accounted for. */
 void sluice__limiters_turn(struct sluice_engine *engine);
 struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine, struct sluice_handle handle);
@@ -376,12 +400,12 @@ struct sluice__limiter *sluice__limiter_find(const struct sluice_engine *engine,
 
 /* Takes a permit for this lane: the job's spare one, or one that is free while nobody waits: 1; or 0. */
 int sluice__permit_take(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
-/* Whether it would. */
-int sluice__permit_is_free(const struct sluice__job *job);
+/* Whether it would: a permit that is lent is the job's spare one then. */
+int sluice__permit_is_free(struct sluice__job *job);
 /* The job joins the line, if it is not in it, for one more lane than it has. */
-void sluice__permit_claim(struct sluice__job *job);
+void sluice__permit_claim(struct sluice_engine *engine, struct sluice__job *job);
 /* The same for this lane, whose deadline is in no list: handed over when it has its permit. */
-void sluice__permit_wait(struct sluice__job *job, struct sluice__lane *lane);
+void sluice__permit_wait(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
 /* The job has no use for a spare permit. */
 void sluice__permit_decline(struct sluice_engine *engine, struct sluice__job *job);
 /* No item is taken any more, and no lane of the job waits for a permit: nor does the job. */
@@ -390,6 +414,8 @@ void sluice__permit_quit(struct sluice_engine *engine, struct sluice__job *job);
 void sluice__permit_detach(struct sluice_engine *engine, struct sluice__job *job);
 /* The lane gives back its permit, or leaves the line; it may have none. */
 void sluice__permit_drop(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane);
+/* What the ticket of a claim in this leased semaphore's line came to. */
+void sluice__semaphore_lent(struct sluice_engine *engine, struct sluice__claim *claim, int is_granted);
 /* Whether somebody else waits for the permit that a lane of this job holds, or it is one too many. */
 int sluice__permit_is_wanted(const struct sluice__job *job);
 /* The waiter hears of the permits that were handed to it: they are the caller's now. */
@@ -403,6 +429,8 @@ int sluice__waiter_new(struct sluice_engine *engine, uint64_t weight, uint64_t t
                        struct sluice__waiter **waiter);
 /* Its wait, in no line any more, is over: handed over as `kind`. */
 void sluice__waiter_hand(struct sluice_engine *engine, struct sluice__waiter *waiter, enum sluice__kind kind);
+/* It is in no line, and gone without a word. */
+void sluice__waiter_cancel(struct sluice_engine *engine, struct sluice__waiter *waiter);
 /* It is gone: `decision` says so. */
 void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *waiter, enum sluice_event event,
                         struct sluice_decision *decision);

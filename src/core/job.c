@@ -14,6 +14,7 @@
  * have to wait at the gate, the item is pulled before: an empty source is known to be empty without waiting.
  *
  * A job that failed and drains has RUNNING lanes only, and nothing starts in it any more. */
+#include "hooks.h"
 #include "internal.h"
 
 _Static_assert(sizeof(struct sluice__deadline) == 32, "a deadline is half a cache line");
@@ -43,6 +44,12 @@ static void end_item(struct sluice_engine *engine, struct sluice__job *job, stru
   if (job->has_items) sluice__disarm(engine, &item_of(engine, lane)->deadline);
 }
 
+/* Nobody has told the recorder yet how its attempt ended. */
+static int is_untold(const struct sluice_engine *engine, const struct sluice__lane *lane) {
+  if (lane->deadline.state == SLUICE__LANE_REVIEWING) return !item_of(engine, lane)->is_told;
+  return lane->deadline.state == SLUICE__LANE_RUNNING;
+}
+
 static void free_lane(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
   sluice__gate_leave(engine, job, lane);
   if (job->semaphore != NULL) sluice__permit_drop(engine, job, lane);
@@ -60,6 +67,11 @@ static void drop_lane(struct sluice_engine *engine, struct sluice__job *job, str
   free_lane(engine, job, lane);
 }
 
+static enum sluice_record_reason close_reason(const struct sluice__job *job, enum sluice_action action) {
+  if (action != SLUICE_ACTION_DONE) return SLUICE_REASON_FAIL;
+  return job->is_draining ? SLUICE_REASON_DRAIN : SLUICE_REASON_DONE;
+}
+
 static void close_job(struct sluice_engine *engine, struct sluice__job *job, enum sluice_action action,
                       struct sluice_decision *decision) {
   sluice__grant_sync(engine, job);
@@ -69,8 +81,9 @@ static void close_job(struct sluice_engine *engine, struct sluice__job *job, enu
   sluice__window_clear(job);
   clear_dirty(engine, job);
   engine->rated -= sluice__job_is_rated(job);
-  job->limiter->jobs--;
+  sluice__limiter_detach(engine, job);
   if (job->semaphore != NULL) sluice__permit_detach(engine, job);
+  sluice__record_job(engine, SLUICE_RECORD_CLOSE, close_reason(job, action), job);
   decision->action = action;
   decision->counts = job->counts;
   sluice__slab_give_back(&engine->jobs, &job->slot);
@@ -101,6 +114,7 @@ void sluice__job_fail(struct sluice_engine *engine, struct sluice__job *job, str
 static void run_attempt(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                         struct sluice_decision *decision) {
   lane->deadline.state = SLUICE__LANE_RUNNING;
+  sluice__record_start(engine, lane);
   sluice__arm(engine, &lane->deadline, SLUICE__KIND_ATTEMPT, job->policy.timeout);
   sluice__grant_note_start(engine, job, lane);
   decision->action = SLUICE_ACTION_START;
@@ -114,6 +128,7 @@ static void park(struct sluice__lane *lane, struct sluice_decision *decision) {
   decision->action = SLUICE_ACTION_PARK;
   decision->item = lane->item;
   decision->attempt = lane->attempt;
+  decision->delay = 0;
 }
 
 /* A pause of our own, not a wait: the loop stays alive for it, also for an unreferenced job. */
@@ -121,6 +136,7 @@ static void yield(struct sluice_engine *engine, struct sluice__lane *lane, struc
   lane->deadline.kind = SLUICE__KIND_YIELD;
   lane->deadline.flags = 0;
   sluice__link_into(engine, &lane->deadline, &engine->yielded, SLUICE__LIST_YIELDED);
+  sluice__record_lane(engine, SLUICE_RECORD_YIELD, SLUICE_REASON_NONE, lane);
   park(lane, decision);
 }
 
@@ -128,7 +144,8 @@ static void yield(struct sluice_engine *engine, struct sluice__lane *lane, struc
 static void start(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                   struct sluice_decision *decision) {
   if (job->semaphore != NULL && !lane->has_permit && !sluice__permit_take(engine, job, lane)) {
-    sluice__permit_wait(job, lane);
+    sluice__permit_wait(engine, job, lane);
+    sluice__record_lane(engine, SLUICE_RECORD_PARK, SLUICE_REASON_LIMIT, lane);
     park(lane, decision);
   } else if (!job->has_gate || sluice__gate_pass(engine, job)) {
     run_attempt(engine, job, lane, decision);
@@ -161,7 +178,7 @@ static void take_next_item(struct sluice_engine *engine, struct sluice__job *job
   int must_wait = job->semaphore != NULL && !job->pulls && !lane->has_permit && !sluice__permit_take(engine, job, lane);
   if (must_wait && job->lane_count > 1) {
     job->is_pulling = 0;
-    sluice__permit_claim(job); /* for another lane, or for this one again */
+    sluice__permit_claim(engine, job); /* for another lane, or for this one again */
     rest(engine, job, lane, decision);
     return;
   }
@@ -189,7 +206,9 @@ static int is_taking(const struct sluice__job *job) {
 
 static void wait_for_room(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                           struct sluice_decision *decision) {
+  if (job->semaphore != NULL) sluice__permit_decline(engine, job); /* its reader may take for ever */
   sluice__window_wait(engine, job, lane);
+  sluice__record_lane(engine, SLUICE_RECORD_PARK, SLUICE_REASON_ROOM, lane);
   park(lane, decision);
 }
 
@@ -216,12 +235,15 @@ static void advance(struct sluice_engine *engine, struct sluice__job *job, struc
 
 static void retry(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane, uint64_t delay,
                   struct sluice_decision *decision) {
+  if (is_untold(engine, lane)) sluice__record_wait(engine, SLUICE_RECORD_RETRY, SLUICE_REASON_NONE, lane, delay);
   if (lane->attempt < SLUICE_ATTEMPT_MAX) lane->attempt++;
   job->counts.retried++;
   if (delay > 0) {
     /* A wait without end is kept until it is stamped: it may outlive a total timeout. */
     sluice__arm(engine, &lane->deadline, SLUICE__KIND_BACKOFF, delay < SLUICE_NEVER ? delay : SLUICE_NEVER - 1);
+    sluice__record_wait(engine, SLUICE_RECORD_PARK, SLUICE_REASON_BACKOFF, lane, delay);
     park(lane, decision);
+    decision->delay = delay;
   } else if (sluice__must_yield(engine, job)) {
     yield(engine, lane, decision);
   } else {
@@ -233,6 +255,7 @@ static void review(struct sluice_engine *engine, struct sluice__job *job, struct
                    struct sluice_decision *decision) {
   uint32_t attempt = (uint32_t)lane->attempt;
   uint32_t retries = job->policy.retries;
+  if (lane->deadline.state != SLUICE__LANE_REVIEWING) item_of(engine, lane)->is_told = !is_untold(engine, lane);
   lane->deadline.state = SLUICE__LANE_REVIEWING;
   decision->action = SLUICE_ACTION_REVIEW;
   if (item_of(engine, lane)->has_failed) {
@@ -260,8 +283,10 @@ static int has_verdict_to_come(const struct sluice_engine *engine, const struct 
 static void give_up(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
                     struct sluice_decision *decision) {
   end_item(engine, job, lane);
+  if (is_untold(engine, lane)) sluice__record_lane(engine, SLUICE_RECORD_FAIL, SLUICE_REASON_NONE, lane);
   if (has_verdict_to_come(engine, job, lane)) {
     item_of(engine, lane)->has_failed = 1;
+    lane->deadline.state = SLUICE__LANE_PARKED; /* its attempt is over */
     review(engine, job, lane, decision);
     return;
   }
@@ -289,8 +314,10 @@ static void fail(struct sluice_engine *engine, struct sluice__job *job, struct s
 
 /* What the lane's attempt comes to is nobody's business any more. */
 static void abandon(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane,
-                    struct sluice_decision *decision) {
+                    enum sluice_record_reason reason, struct sluice_decision *decision) {
+  sluice__record_lane(engine, SLUICE_RECORD_TIMEOUT, reason, lane);
   if (lane->deadline.state == SLUICE__LANE_RUNNING) {
+    sluice__record_lane(engine, SLUICE_RECORD_ABANDON, SLUICE_REASON_NONE, lane);
     job->counts.timed_out++;
     job->counts.abandoned++;
     sluice__job_mark_dirty(engine, job);
@@ -298,18 +325,19 @@ static void abandon(struct sluice_engine *engine, struct sluice__job *job, struc
   sluice__gate_leave(engine, job, lane);
   if (job->claimant == lane->slot.number) sluice__permit_drop(engine, job, lane);
   sluice__slab_renew(&lane->slot);
+  lane->deadline.state = SLUICE__LANE_PARKED; /* its attempt is over */
   decision->lane = sluice__slot_handle(&lane->slot);
 }
 
 void sluice__job_timed_out(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
-  abandon(engine, job, lane, decision);
+  abandon(engine, job, lane, SLUICE_REASON_ATTEMPT, decision);
   fail(engine, job, lane, decision);
 }
 
 void sluice__job_item_over(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
-  abandon(engine, job, lane, decision);
+  abandon(engine, job, lane, SLUICE_REASON_ITEM, decision);
   give_up(engine, job, lane, decision);
 }
 
@@ -317,14 +345,23 @@ void sluice__job_outlived(struct sluice_engine *engine, struct sluice__lane *lan
   struct sluice__job *job = job_of(engine, lane);
   sluice__grant_sync(engine, job); /* its lanes may have been granted a run since the stamp */
   job->counts.retried--;           /* the retry never was */
-  abandon(engine, job, lane, decision);
+  int is_item = lane->deadline.kind == SLUICE__KIND_ITEM_OUTLIVED;
+  enum sluice_record_reason reason = is_item ? SLUICE_REASON_ITEM : SLUICE_REASON_TOTAL;
+  abandon(engine, job, lane, reason, decision);
   give_up(engine, job, lane, decision);
+}
+
+static enum sluice_record_reason wake_reason(const struct sluice__lane *lane) {
+  if (lane->deadline.kind == SLUICE__KIND_BACKOFF) return SLUICE_REASON_BACKOFF;
+  if (lane->deadline.kind == SLUICE__KIND_YIELD) return SLUICE_REASON_YIELD;
+  return lane->attempt != 0 ? SLUICE_REASON_LIMIT : SLUICE_REASON_ROOM; /* HANDED */
 }
 
 int sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
   struct sluice__job *job = job_of(engine, lane);
   lane->deadline.flags = (uint8_t)(job->policy.flags & SLUICE_FLAG_UNREF);
   sluice__grant_sync(engine, job);
+  sluice__record_lane(engine, SLUICE_RECORD_WAKE, wake_reason(lane), lane);
   if (lane->attempt != 0) start(engine, job, lane, decision);
   else if (!sluice__job_has_next_item(job)) rest(engine, job, lane, decision);
   else if (sluice__window_room(job) > 0) take_next_item(engine, job, lane, decision);
@@ -333,13 +370,17 @@ int sluice__job_resume(struct sluice_engine *engine, struct sluice__lane *lane, 
 }
 
 void sluice__job_start(struct sluice_engine *engine, struct sluice__lane *lane, struct sluice_decision *decision) {
-  run_attempt(engine, job_of(engine, lane), lane, decision);
+  struct sluice__job *job = job_of(engine, lane);
+  int is_rated = (int)sluice__job_is_rated(job);
+  sluice__record_lane(engine, SLUICE_RECORD_WAKE, is_rated ? SLUICE_REASON_RATE : SLUICE_REASON_ABANDONED, lane);
+  run_attempt(engine, job, lane, decision);
 }
 
 int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
+  int had_spare = job->has_spare;
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
   /* One that waits for room is enough. Of those that run some will; but where one pulls at a time the others rest then.
    */
@@ -348,8 +389,8 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   int has_no_room = sluice__window_room(job) == 0 && has_waiting;
   int is_useless = is_full || has_no_room || is_taking(job) || !sluice__job_has_next_item(job);
   if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
-    sluice__permit_claim(job);
-    is_useless = 1;
+    sluice__permit_claim(engine, job);
+    is_useless = !job->has_spare; /* one that was leased has become free just now */
   }
   if (is_useless) {
     if (job->semaphore != NULL) sluice__permit_decline(engine, job);
@@ -375,6 +416,8 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   job->lane_count++;
   decision->lane = sluice__slot_handle(slot);
   advance(engine, job, lane, decision);
+  /* Looking whether a permit is free has leased it: it is not held by a pull, or by who gives way. */
+  if (!had_spare && decision->action != SLUICE_ACTION_START && !lane->has_permit) sluice__permit_decline(engine, job);
   return SLUICE_OK;
 }
 
@@ -393,6 +436,7 @@ static int exhausted(struct sluice_engine *engine, struct sluice__job *job, stru
     int is_latest = lane->attempt == 1 && lane->item + 1 == job->next_item;
     if (job->policy.source != SLUICE_SOURCE_SYNC || job->pulls || !is_latest) return SLUICE_ESTATE;
     sluice__grant_revoke(engine, job);
+    sluice__record_void(engine, lane);
     job->next_item--;
     if (job->read > job->next_item) job->read = job->next_item;
     job->counts.started--;
@@ -416,6 +460,7 @@ static int settle(struct sluice_engine *engine, struct sluice__job *job, struct 
   sluice__job_mark_dirty(engine, job);
   switch (outcome) {
     case SLUICE_OUTCOME_FULFILLED:
+      sluice__record_lane(engine, SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, lane);
       job->counts.done++;
       end_item(engine, job, lane);
       advance(engine, job, lane, decision);
@@ -523,6 +568,7 @@ int sluice_plan(struct sluice_engine *engine, struct sluice_handle handle, enum 
 int sluice_abort(struct sluice_engine *engine, struct sluice_handle handle, struct sluice_decision *decision) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
+  sluice__record_job(engine, SLUICE_RECORD_ABORT, SLUICE_REASON_NONE, job);
   sluice__job_fail(engine, job, decision);
   return SLUICE_OK;
 }

@@ -1,5 +1,6 @@
 /* What can be asked of a job and its lanes, and what is told of those that were abandoned. The state machine is in
  * job.c. */
+#include "hooks.h"
 #include "internal.h"
 
 int sluice_late(struct sluice_engine *engine, struct sluice_handle handle) {
@@ -7,6 +8,7 @@ int sluice_late(struct sluice_engine *engine, struct sluice_handle handle) {
   if (job == NULL) return SLUICE_ESTALE;
   if (job->counts.abandoned == 0) return SLUICE_ESTATE;
   job->counts.abandoned--;
+  sluice__record_job(engine, SLUICE_RECORD_LATE, SLUICE_REASON_NONE, job);
   sluice__job_mark_dirty(engine, job);
   if (job->has_gate) sluice__gate_update(engine, job);
   return SLUICE_OK;

@@ -137,7 +137,10 @@ static void write_action(struct sluice_mailbox *mailbox, const struct sluice_dec
   if (decision->action == SLUICE_ACTION_START) {
     write_item(mailbox, decision);
     INT(GRANTED) = (int32_t)decision->granted;
-  } else if (decision->action == SLUICE_ACTION_PARK || decision->action == SLUICE_ACTION_PULL) {
+  } else if (decision->action == SLUICE_ACTION_PARK) {
+    write_item(mailbox, decision);
+    DOUBLE(DELAY) = ns_to_ms(decision->delay);
+  } else if (decision->action == SLUICE_ACTION_PULL) {
     write_item(mailbox, decision);
   } else if (decision->action == SLUICE_ACTION_REVIEW) {
     INT(ATTEMPT) = (int32_t)decision->attempt;
@@ -267,6 +270,20 @@ static int read_permits(double value, uint64_t *permits) {
   return read_count(value, SLUICE_PERMIT_MAX, SLUICE_PERMIT_MAX, permits);
 }
 
+int sluice_mailbox_read_rate(const struct sluice_mailbox *mailbox, struct sluice_rate *rate) {
+  return read_rate(mailbox, rate);
+}
+
+int sluice_mailbox_read_permits(const struct sluice_mailbox *mailbox, uint64_t *permits) {
+  return read_permits(DOUBLE(PERMITS), permits);
+}
+
+void sluice_mailbox_write_rate(struct sluice_mailbox *mailbox, const struct sluice_rate *rate) {
+  DOUBLE(RATE_MAX) = (double)rate->max;
+  DOUBLE(RATE_PER) = ns_to_ms(rate->per);
+  DOUBLE(RATE_BURST) = (double)rate->burst;
+}
+
 static int make_semaphore(struct sluice_engine *engine, struct sluice_mailbox *mailbox) {
   uint64_t permits, in_use;
   struct sluice_handle handle;
@@ -335,6 +352,8 @@ static int level(struct sluice_engine *engine, struct sluice_mailbox *mailbox, e
   DOUBLE(CAPACITY) = (double)level.capacity;
   DOUBLE(WAITERS) = (double)level.waiting;
   DOUBLE(USERS) = (double)level.jobs;
+  DOUBLE(HELD) = (double)level.held;
+  if (level.rate.per != 0) sluice_mailbox_write_rate(mailbox, &level.rate);
   return SLUICE_OK;
 }
 
@@ -368,6 +387,8 @@ static int coordinate(struct sluice_engine *engine, struct sluice_mailbox *mailb
     case SLUICE_OPERATION_ACQUIRE:
     case SLUICE_OPERATION_DRAW:
       return ask(engine, mailbox, operation);
+    case SLUICE_OPERATION_PUT:
+      return sluice_give(engine, read_semaphore(mailbox), 1);
     case SLUICE_OPERATION_RESIZE:
       return resize(engine, mailbox);
     case SLUICE_OPERATION_SEMAPHORE_LEVEL:
@@ -498,6 +519,9 @@ void sluice_mailbox_call(struct sluice_engine *engine, struct sluice_mailbox *ma
       error = give(engine, mailbox);
       if (error == SLUICE_OK) hand(engine, mailbox);
       else INT(ACTION) = error;
+      return;
+    case SLUICE_OPERATION_TAKE:
+      INT(ACTION) = sluice_take(engine, read_semaphore(mailbox));
       return;
     case SLUICE_OPERATION_OPEN:
       error = open(engine, mailbox);

@@ -8,6 +8,7 @@
 #ifndef SLUICE_MAILBOX_H
 #define SLUICE_MAILBOX_H
 
+#include "recorder.h"
 #include "sluice.h"
 
 #ifdef __cplusplus
@@ -47,7 +48,7 @@ extern "C" {
   X(TIMEOUT, 12) /* in: also a guard's, and a sleep's duration */ \
   X(TOTAL_TIMEOUT, 13) \
   X(YIELD_AFTER, 14) \
-  X(DELAY, 15) /* also of step(WAIT) and step(WISH) */ \
+  X(DELAY, 15) /* also of step(WAIT) and step(WISH); out: PARK, the backoff */ \
   X(FACTOR, 16) \
   X(MAX_DELAY, 17) \
   X(ELAPSED, 18) /* out, with LOOP_BLOCKED: milliseconds */ \
@@ -77,7 +78,8 @@ extern "C" {
   X(AVAILABLE, 42)    /* out: of the two LEVELs */ \
   X(CAPACITY, 43) \
   X(WAITERS, 44) \
-  X(USERS, 45) /* jobs that are open on it */
+  X(USERS, 45) /* jobs that are open on it */ \
+  X(HELD, 46)  /* of a semaphore: the caller's permits */
 
 #define SLUICE_MAILBOX_WORD_BYTES 512
 
@@ -119,11 +121,13 @@ enum sluice_word {
   X(LIMITER_LEVEL, 27) \
   X(LIMITER_SHUT, 28) \
   X(WITHDRAW, 29) /* LANE is a waiter */ \
-  X(OBSERVE, 30) \
-  X(TURN_BEGIN, 31) \
-  X(TURN_END, 32) \
-  X(EXPIRE, 33) \
-  X(JUDGE, 34)
+  X(TAKE, 30)     /* ACTION: 1: it is taken, 0: not now */ \
+  X(PUT, 31)      /* GIVE of one permit, without HAND */ \
+  X(OBSERVE, 32) \
+  X(TURN_BEGIN, 33) \
+  X(TURN_END, 34) \
+  X(EXPIRE, 35) \
+  X(JUDGE, 36)
 
 enum sluice_operation {
 #define SLUICE_MAILBOX_ENUM(name, number) SLUICE_OPERATION_##name = number,
@@ -139,6 +143,7 @@ union sluice_words {
 struct sluice_mailbox {
   union sluice_words words;
   struct sluice_grants grants;
+  struct sluice_journal journal; /* no decision depends on it */
 };
 
 /* Carries out one operation. The answer is in ACTION: 0 or an action, or a negative error; then nothing has happened
@@ -151,6 +156,11 @@ int sluice_mailbox_wants_clock(const struct sluice_engine *engine, const struct 
 
 /* The one that is called for every event; the same as sluice_mailbox_call(..., SLUICE_OPERATION_STEP). */
 void sluice_mailbox_step(struct sluice_engine *engine, struct sluice_mailbox *mailbox);
+
+/* What stands in RATE_*, and in PERMITS: 0 where it makes no sense. And the other way. */
+int sluice_mailbox_read_rate(const struct sluice_mailbox *mailbox, struct sluice_rate *rate);
+int sluice_mailbox_read_permits(const struct sluice_mailbox *mailbox, uint64_t *permits);
+void sluice_mailbox_write_rate(struct sluice_mailbox *mailbox, const struct sluice_rate *rate);
 
 /* Milliseconds to nanoseconds, rounded up; below 0 is 0; saturates at SLUICE_NEVER. Not for NaN. */
 uint64_t sluice_ms_to_ns(double ms);

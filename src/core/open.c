@@ -2,6 +2,7 @@
  */
 #include <string.h>
 
+#include "hooks.h"
 #include "internal.h"
 
 static int policy_valid(const struct sluice_policy *policy) {
@@ -60,8 +61,11 @@ int sluice_open(struct sluice_engine *engine, const struct sluice_policy *policy
                    policy->backoff.kind == SLUICE_BACKOFF_DECORRELATED;
   sluice__deadline_init(&job->invitation, SLUICE__LANE_ALONE, 0);
   job->invitation.kind = SLUICE__KIND_INVITATION;
+  sluice__deadline_init(&job->token, SLUICE__LANE_ALONE, 0);
+  job->token.kind = SLUICE__KIND_TOKEN;
   sluice__deadline_init(&job->total, SLUICE__LANE_ALONE, policy->flags & SLUICE_FLAG_UNREF);
   sluice__arm(engine, &job->total, SLUICE__KIND_TOTAL, policy->total_timeout);
   decision->job = sluice__slot_handle(slot);
+  sluice__record_job(engine, SLUICE_RECORD_OPEN, SLUICE_REASON_NONE, job);
   return SLUICE_OK;
 }

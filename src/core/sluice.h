@@ -1,8 +1,8 @@
 /* The engine of sluice: jobs, lanes, deadlines and retries as one deterministic state machine.
  *
- * The core is sans-IO. Time and the seed come in as arguments, decisions go out as values; it calls nobody, owns no
- * clock, no handle and no thread, and one engine is used by one thread at a time. The same calls with the same
- * arguments give the same decisions.
+ * The core is sans-IO. Time and the seed come in as arguments, decisions go out as values; it calls nobody but its
+ * allocator and the lender of a leased limit, owns no clock, no handle and no thread, and one engine is used by one
+ * thread at a time. The same calls with the same arguments (and answers of the lender) give the same decisions.
  *
  * Times are nanoseconds on any monotonic clock, durations are nanoseconds; SLUICE_NEVER and above is "never".
  *
@@ -48,7 +48,8 @@ extern "C" {
   X(ESTALE, -3, "the handle names nothing that is open") \
   X(ESTATE, -4, "the lane is not in a state that allows this call") \
   X(EFULL, -5, "no slot is left") \
-  X(ECROWDED, -6, "as many wait as may wait")
+  X(ECROWDED, -6, "as many wait as may wait") \
+  X(EMISMATCH, -7, "the name stands for something else")
 
 enum sluice_error {
   SLUICE_OK = 0,
@@ -199,7 +200,7 @@ struct sluice_decision {
   uint64_t item;         /* START: which; PULL: which it would be; PARK: where the lane holds one (attempt not 0) */
   uint32_t attempt;      /* START: which, from 1; PARK, REVIEW: the one to come, 0 for the next item's first */
   uint32_t retries_left; /* REVIEW: with the one to come; SLUICE_UNLIMITED: no end of them */
-  uint64_t delay;        /* REVIEW: the wait that is planned */
+  uint64_t delay;        /* REVIEW: the wait that is planned; PARK: the backoff, 0 where it waits for anything else */
   uint64_t granted;      /* START from step(): the end of the granted run; 0: none */
   uint64_t item_elapsed; /* REVIEW: since the item's stamp */
   uint64_t elapsed;      /* TIMED_OUT, ITEM, OUTLIVED, TOTAL, EXPIRED, SLEPT, OVERTIME: since the stamp; GRANTED of
@@ -308,6 +309,8 @@ int sluice_semaphore_close(struct sluice_engine *engine, struct sluice_handle se
  * above its permits; flags), SLUICE_ECROWDED, SLUICE_ENOMEM, SLUICE_EFULL. */
 int sluice_acquire(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight, uint64_t timeout,
                    uint64_t max_waiting, uint32_t flags, struct sluice_decision *decision);
+/* Takes one permit, where one is free and nobody waits: 1; or 0. Errors: SLUICE_ESTALE. */
+int sluice_take(struct sluice_engine *engine, struct sluice_handle semaphore);
 /* Gives `weight` permits back. Errors: SLUICE_ESTALE, SLUICE_EINVAL (not so many are the caller's). */
 int sluice_give(struct sluice_engine *engine, struct sluice_handle semaphore, uint64_t weight);
 /* From now on there are so many permits; waiters that ask for more are refused. Errors: SLUICE_ESTALE, SLUICE_EINVAL.
@@ -341,11 +344,39 @@ struct sluice_level {
   uint64_t capacity;  /* permits, or the burst */
   uint64_t waiting;   /* waiters, and jobs of which a lane waits */
   uint64_t jobs;      /* that are open on it */
+  uint64_t held;      /* permits that are the caller's: in_use less what jobs and those have who have not heard of it */
+  struct sluice_rate rate; /* of a leased limiter: what any engine has asked for last; per is 0 for all others */
 };
 /* Errors: SLUICE_ESTALE. */
 int sluice_semaphore_level(const struct sluice_engine *engine, struct sluice_handle semaphore,
                            struct sluice_level *level);
 int sluice_limiter_level(struct sluice_engine *engine, struct sluice_handle limiter, struct sluice_level *level);
+
+/* Leases: a semaphore or a limiter whose permits or tokens are not the engine's own. It has one line with other engines
+ * (common.h), and a lender stands between, who knows about locks and clocks. The engine asks it within its own calls,
+ * and it must not call the engine; what its tickets come to is told by sluice_lend(), outside of them. All calls of a
+ * semaphore and a limiter are the same for a leased one, but that the level is that of all engines, and that waiting
+ * for permits keeps the loop alive: another thread may give them. */
+struct sluice_ticket;
+struct sluice_lender {
+  int (*take)(void *seat, uint64_t weight, uint64_t max_waiting, struct sluice_ticket *ticket); /* sluice_common_take */
+  void (*withdraw)(void *seat, struct sluice_ticket *ticket);
+  void (*give)(void *seat, uint64_t weight);
+  int (*is_wanted)(void *seat, uint64_t own); /* whether more wait than `own`, or more is out than there is */
+  int (*resize)(void *seat, uint64_t permits);
+  int (*reconfigure)(void *seat, const struct sluice_rate *rate);
+  void (*penalize)(void *seat, uint64_t duration);
+  void (*level)(void *seat, struct sluice_level *level);
+  void (*leave)(void *seat); /* the last call: what it holds is given back */
+};
+/* Like sluice_semaphore() and sluice_limiter(). *lender outlives the engine. Closing one gives back what it holds.
+ * Errors: SLUICE_ENOMEM, SLUICE_EFULL. */
+int sluice_lease_permits(struct sluice_engine *engine, const struct sluice_lender *lender, void *seat,
+                         struct sluice_handle *semaphore);
+int sluice_lease_tokens(struct sluice_engine *engine, const struct sluice_lender *lender, void *seat,
+                        struct sluice_handle *limiter);
+/* A ticket that the engine has given to a lender was granted, or refused: whoever it stands for is handed over. */
+void sluice_lend(struct sluice_engine *engine, struct sluice_ticket *ticket, int is_granted);
 
 /* Takes a waiter back; what had been handed to it already is handed to the next. Errors: SLUICE_ESTALE. */
 int sluice_withdraw(struct sluice_engine *engine, struct sluice_handle waiter);

@@ -2,6 +2,7 @@
  *
  * A waiter stands in two places: its claim in the line of what it waits for, its deadline with all others. Whichever
  * comes first takes it out of both; then it is handed over, or reported when its time is over, and gone. */
+#include "hooks.h"
 #include "internal.h"
 
 int sluice__waiter_new(struct sluice_engine *engine, uint64_t weight, uint64_t timeout, uint32_t flags,
@@ -39,6 +40,22 @@ static void free_waiter(struct sluice_engine *engine, struct sluice__waiter *wai
   sluice__slab_give_back(&engine->waiters, &waiter->slot);
 }
 
+void sluice__waiter_cancel(struct sluice_engine *engine, struct sluice__waiter *waiter) {
+  sluice__disarm(engine, &waiter->deadline);
+  free_waiter(engine, waiter);
+}
+
+static void record_end(struct sluice_engine *engine, const struct sluice__waiter *waiter, enum sluice_event event) {
+  if (event == SLUICE_EVENT_GRANTED) {
+    enum sluice_record_reason reason = waiter->is_draw ? SLUICE_REASON_RATE : SLUICE_REASON_LIMIT;
+    sluice__record_waiter(engine, SLUICE_RECORD_WAKE, reason, waiter);
+  } else if (event == SLUICE_EVENT_OVERTIME) {
+    sluice__record_waiter(engine, SLUICE_RECORD_TIMEOUT, SLUICE_REASON_WAIT, waiter);
+  } else {
+    sluice__record_waiter(engine, SLUICE_RECORD_ABORT, SLUICE_REASON_NONE, waiter);
+  }
+}
+
 void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *waiter, enum sluice_event event,
                         struct sluice_decision *decision) {
   decision->event = event;
@@ -46,14 +63,15 @@ void sluice__waiter_end(struct sluice_engine *engine, struct sluice__waiter *wai
   decision->lane = sluice__slot_handle(&waiter->slot);
   decision->elapsed = sluice__time(engine) - waiter->since;
   decision->blocked = 0;
+  record_end(engine, waiter, event);
   free_waiter(engine, waiter);
 }
 
 void sluice__waiter_next(struct sluice_engine *engine, struct sluice__waiter *waiter,
                          struct sluice_decision *decision) {
   switch ((enum sluice__kind)waiter->deadline.kind) {
-    case SLUICE__KIND_GRANTED: /* of a semaphore: a limiter's ends where it is served */
-      sluice__acquire_told(engine, waiter);
+    case SLUICE__KIND_GRANTED: /* of a semaphore, or of a leased limiter: another's ends where it is served */
+      if (!waiter->is_draw) sluice__acquire_told(engine, waiter);
       sluice__waiter_end(engine, waiter, SLUICE_EVENT_GRANTED, decision);
       return;
     case SLUICE__KIND_REFUSED:
@@ -81,7 +99,7 @@ int sluice_withdraw(struct sluice_engine *engine, struct sluice_handle handle) {
   struct sluice__waiter *waiter = (struct sluice__waiter *)sluice__slab_find(&engine->waiters, handle);
   if (waiter == NULL) return SLUICE_ESTALE;
   sluice__waiter_leave(engine, waiter);
-  sluice__disarm(engine, &waiter->deadline);
-  free_waiter(engine, waiter);
+  sluice__record_waiter(engine, SLUICE_RECORD_ABORT, SLUICE_REASON_NONE, waiter);
+  sluice__waiter_cancel(engine, waiter);
   return SLUICE_OK;
 }

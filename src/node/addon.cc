@@ -1,5 +1,6 @@
 // The boundary: one argument-less function per operation of the mailbox, and the names of its words.
 #include "environment.h"
+#include "recorder.h"
 #include "watch.h"
 
 namespace sluice {
@@ -11,6 +12,16 @@ namespace {
 
 napi_value Step(napi_env env, napi_callback_info) {
   sluice_driver_step(&Environment::Of(env)->first->driver);
+  return nullptr;
+}
+
+napi_value Take(napi_env env, napi_callback_info) {
+  sluice_driver_take(&Environment::Of(env)->first->driver);
+  return nullptr;
+}
+
+napi_value Put(napi_env env, napi_callback_info) {
+  sluice_driver_put(&Environment::Of(env)->first->driver);
   return nullptr;
 }
 
@@ -33,6 +44,13 @@ napi_value CallFurther(napi_env env, napi_callback_info info) {
 }
 
 void Rehearse(const Napi::CallbackInfo& info) { static_cast<Instance*>(info.Data())->Rehearse(info); }
+
+void Share(const Napi::CallbackInfo& info) { static_cast<Instance*>(info.Data())->Share(info); }
+
+// Test only: how many names stand for a limit, in the whole process.
+Napi::Value SharedCount(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(sluice_commons_count()));
+}
 
 // Test only: what was recorded since rehearse(), as struct sluice_trace_entry.
 Napi::Value Recorded(const Napi::CallbackInfo& info) {
@@ -83,12 +101,19 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
          instance);
   SLUICE_MAILBOX_OPERATIONS(SLUICE_EXPORT)
 #undef SLUICE_EXPORT
-  if (is_first) Export(env, operations, "STEP", Step, instance);
+  if (is_first) {
+    Export(env, operations, "STEP", Step, instance);
+    Export(env, operations, "TAKE", Take, instance);
+    Export(env, operations, "PUT", Put, instance);
+  }
   auto attached = Napi::Object::New(env);
   attached["operations"] = operations;
+  attached["share"] = Napi::Function::New<Share>(env, "share", instance);
+  attached["sharedCount"] = Napi::Function::New<SharedCount>(env, "sharedCount", instance);
   attached["rehearse"] = Napi::Function::New<Rehearse>(env, "rehearse", instance);
   attached["recorded"] = Napi::Function::New<Recorded>(env, "recorded", instance);
   attached["nameJob"] = Napi::Function::New<NameJob>(env, "nameJob", instance);
+  attached["recorder"] = RecorderOf(env, instance);
   attached["usage"] = Napi::Function::New<Usage>(env, "usage", instance);
   ExportWatch(env, attached, instance);
   return attached;
@@ -118,6 +143,8 @@ Napi::Object Names(Napi::Env env) {
   grants["jobCount"] = SLUICE_GRANT_JOBS;
   grants["lanes"] = offsetof(sluice_mailbox, grants.item) / sizeof(int32_t);
   grants["laneCount"] = SLUICE_GRANT_LANES;
+  grants["journal"] = offsetof(sluice_mailbox, journal) / sizeof(int32_t);
+  grants["journalItems"] = SLUICE_JOURNAL_ITEMS;
   names["grants"] = grants;
   auto running = Napi::Object::New(env);
   running["ON_STACK"] = offsetof(sluice_running, on_stack) / sizeof(int32_t);
@@ -177,8 +204,12 @@ Napi::Object Names(Napi::Env env) {
   SLUICE_NAME(EVENT_OVERTIME)
   SLUICE_NAME(EVENT_REFUSED)
   SLUICE_NAME(EVENT_SHUT)
+  SLUICE_NAME(COMMON_SEMAPHORE)
+  SLUICE_NAME(COMMON_MUTEX)
+  SLUICE_NAME(COMMON_LIMITER)
   SLUICE_NAME(EINVAL)
   SLUICE_NAME(ECROWDED)
+  SLUICE_NAME(EMISMATCH)
 #undef SLUICE_NAME
   names["enums"] = enums;
   return names;

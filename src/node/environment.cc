@@ -42,7 +42,8 @@ std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mail
     return Throw<Napi::Error>(env, "sluice: no event loop, or no randomness");
   std::unique_ptr<Instance> instance(new Instance(env));
   instance->names = sluice_names_new();
-  if (instance->names == nullptr) return Throw<Napi::Error>(env, "sluice: out of memory");
+  if (instance->names == nullptr || sluice_flight_init(&instance->flight, instance->names) != 0)
+    return Throw<Napi::Error>(env, "sluice: out of memory");
   if (napi_add_async_cleanup_hook(env, OnCleanup, instance.get(), &instance->cleanup_hook_) != napi_ok)
     return Throw<Napi::Error>(env, "sluice: the environment is shutting down");
   auto* words = static_cast<struct sluice_mailbox*>(mailbox.Data());
@@ -62,6 +63,7 @@ Instance::~Instance() {
   // Where OnClosed has not run, the references' environment is gone before them.
   mailbox_.SuppressDestruct();
   wake_.SuppressDestruct();
+  if (flight.names != nullptr) sluice_flight_fini(&flight);
   sluice_names_free(names);
 }
 
@@ -81,6 +83,7 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
     Throw<Napi::Error>(env_, "sluice: out of memory");
     return;
   }
+  sluice_flight_stop(&flight, &driver);  // what it told was of another engine
   sluice_engine* former = driver.engine;
   if (is_virtual) {
     sluice_driver_use_virtual_time(&driver, engine);
@@ -89,6 +92,33 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
     sluice_driver_use_real_time(&driver, engine);
   }
   sluice_engine_free(former);
+}
+
+void Instance::Share(const Napi::CallbackInfo& info) {
+  sluice_mailbox* mailbox = driver.mailbox;
+  int32_t* ints = mailbox->words.ints;
+  sluice_common_terms terms{};
+  terms.kind = static_cast<sluice_common_kind>(info[0].As<Napi::Number>().Int32Value());
+  bool is_limiter = terms.kind == SLUICE_COMMON_LIMITER;
+  bool is_valid = is_limiter ? sluice_mailbox_read_rate(mailbox, &terms.rate) != 0
+                             : sluice_mailbox_read_permits(mailbox, &terms.permits) != 0;
+  // UTF-16, as it is: two names that differ stay two, also where they are no text.
+  std::u16string name = info[1].As<Napi::String>().Utf16Value();
+  sluice_handle handle{};
+  int error = SLUICE_EINVAL;
+  if (is_valid)
+    error = sluice_commons_open(&driver, reinterpret_cast<const char*>(name.data()), name.size() * sizeof(char16_t),
+                                &terms, &handle);
+  ints[SLUICE_WORD_ACTION] = error;
+  if (error == SLUICE_EMISMATCH) {
+    ints[SLUICE_WORD_EVENT] = terms.kind;
+    mailbox->words.doubles[SLUICE_WORD_PERMITS] = static_cast<double>(terms.permits);
+    sluice_mailbox_write_rate(mailbox, &terms.rate);
+  }
+  if (error != SLUICE_OK) return;
+  ints[is_limiter ? SLUICE_WORD_LIMITER : SLUICE_WORD_SEMAPHORE] = static_cast<int32_t>(handle.slot);
+  ints[is_limiter ? SLUICE_WORD_LIMITER_GENERATION : SLUICE_WORD_SEMAPHORE_GENERATION] =
+      static_cast<int32_t>(handle.generation);
 }
 
 void Instance::OnWake(sluice_driver* driver) {
@@ -105,7 +135,11 @@ void Instance::OnWake(sluice_driver* driver) {
 }
 
 void Instance::OnCleanup(napi_async_cleanup_hook_handle, void* data) {
-  sluice_driver_close(&static_cast<Instance*>(data)->driver, OnClosed);
+  auto* self = static_cast<Instance*>(data);
+  for (auto* dump : self->dumps)
+    if (dump != nullptr) sluice_dump_stop(dump);
+  self->dumps.clear();
+  sluice_driver_close(&self->driver, OnClosed);
 }
 
 void Instance::OnClosed(sluice_driver* driver) {

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "../uv/driver.h"
+#include "../uv/dump.h"
+#include "../uv/flight.h"
 #include "../uv/names.h"
 
 namespace sluice {
@@ -30,9 +32,16 @@ class Instance {
   // fresh one on the loop's time. Throws while anything is open.
   void Rehearse(const Napi::CallbackInfo& info);
 
+  // share(kind, name): leases the limit that all threads of the process share by this name, on the terms in the
+  // mailbox's words. Its answer is in the words, as an operation's: ACTION, and the handle, or (EMISMATCH) what the
+  // name stands for.
+  void Share(const Napi::CallbackInfo& info);
+
   sluice_driver driver{};
   sluice_names* names = nullptr;  // of its jobs; lives as long as this
-  Watcher* watcher = nullptr;     // watch.h; until the environment ends, from the first watch
+  sluice_flight flight{};
+  Watcher* watcher = nullptr;  // watch.h; until the environment ends, from the first watch
+  std::vector<sluice_dump*> dumps;  // by number; nullptr: stopped
 
  private:
   explicit Instance(Napi::Env env) : env_(env) {}

@@ -26,6 +26,7 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "trace.h"
 
 #define BLOCK_MIN (5 * SLUICE_MILLISECOND)
@@ -38,6 +39,18 @@ static uint64_t read_clock(const struct sluice_driver *driver) {
   return uv_hrtime() - driver->began;
 }
 
+/* Who drives virtual time keeps it in this word. */
+static uint64_t virtual_ticks(const struct sluice_driver *driver) {
+  double now = DOUBLE(driver, NOW);
+  return now >= 0 && now < (double)SLUICE_NEVER ? (uint64_t)now : 0;
+}
+
+/* The time of what the recorder is told next: once for each crossing, not for each event. */
+static void stamp(struct sluice_driver *driver) {
+  uint64_t ticks = driver->is_virtual ? virtual_ticks(driver) : sluice__ticks(driver->is_tsc);
+  sluice_recorder_tell_time(driver->recorder, ticks);
+}
+
 static void call_engine(struct sluice_driver *driver, enum sluice_operation operation) {
   if (driver->trace == NULL) sluice_mailbox_call(driver->engine, driver->mailbox, operation);
   else sluice__trace_call(driver->trace, driver->engine, driver->mailbox, operation);
@@ -45,6 +58,7 @@ static void call_engine(struct sluice_driver *driver, enum sluice_operation oper
 
 /* The time operations go through the mailbox only while they are recorded, so that the record is whole. */
 static void tell_time(struct sluice_driver *driver, enum sluice_operation operation, uint64_t now, uint64_t span) {
+  if (driver->recorder != NULL) stamp(driver);
   if (driver->trace != NULL) {
     DOUBLE(driver, NOW) = (double)now;
     DOUBLE(driver, SPAN) = (double)span;
@@ -86,13 +100,41 @@ static void update_reference(struct sluice_driver *driver) {
   else uv_unref((uv_handle_t *)&driver->prepare);
 }
 
+/* What an operation of ours has decided for us by way of another thread's limit: as if the engine had. */
+static void receive(struct sluice_driver *driver) {
+  if (driver->member != NULL && sluice_commons_deliver(driver->member))
+    INT(driver, HANDED) = sluice_has_handed(driver->engine);
+}
+
 void sluice_driver_step(struct sluice_driver *driver) {
+  if (driver->recorder != NULL) stamp(driver);
   if (--driver->countdown == 0 || sluice_wants_clock(driver->engine)) observe(driver);
   if (driver->trace == NULL) sluice_mailbox_step(driver->engine, driver->mailbox);
   else call_engine(driver, SLUICE_OPERATION_STEP);
   /* A granted run is as long as steps go without reading the clock: the next one reads it. */
   if (INT(driver, GRANTED) != 0 && INT(driver, ACTION) == SLUICE_ACTION_START) driver->countdown = 1;
+  receive(driver);
   update_reference(driver);
+}
+
+static struct sluice_handle named_semaphore(const struct sluice_driver *driver) {
+  return (struct sluice_handle){(uint32_t)INT(driver, SEMAPHORE), (uint32_t)INT(driver, SEMAPHORE_GENERATION)};
+}
+
+void sluice_driver_take(struct sluice_driver *driver) {
+  if (driver->trace != NULL) call_engine(driver, SLUICE_OPERATION_TAKE);
+  else INT(driver, ACTION) = sluice_take(driver->engine, named_semaphore(driver));
+}
+
+void sluice_driver_put(struct sluice_driver *driver) {
+  if (driver->trace != NULL) {
+    sluice_driver_call(driver, SLUICE_OPERATION_PUT);
+    return;
+  }
+  INT(driver, ACTION) = sluice_give(driver->engine, named_semaphore(driver), 1);
+  receive(driver);
+  INT(driver, HANDED) = sluice_has_handed(driver->engine);
+  if (INT(driver, HANDED) != 0) update_reference(driver);
 }
 
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation) {
@@ -104,12 +146,14 @@ void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation oper
     INT(driver, ACTION) = SLUICE_ESTATE; /* only the loop moves real time */
     return;
   }
+  if (driver->recorder != NULL) stamp(driver);
   /* The turn's time runs from here. (JOIN is no step: the first lanes start inside the call, whatever the time.) */
   if (operation == SLUICE_OPERATION_OPEN && --driver->countdown == 0) observe(driver);
   if (sluice_mailbox_wants_clock(driver->engine, driver->mailbox, operation)) observe(driver);
   int needs_now = operation == SLUICE_OPERATION_REMAINING || operation == SLUICE_OPERATION_CLOCK;
   if (needs_now && !driver->is_virtual) DOUBLE(driver, NOW) = (double)read_clock(driver);
   call_engine(driver, operation);
+  receive(driver);
   update_reference(driver);
 }
 
@@ -146,6 +190,16 @@ static void wake_if_ready(struct sluice_driver *driver) {
   if (sluice_is_ready(driver->engine)) driver->wake(driver);
 }
 
+void sluice_driver_receive(struct sluice_driver *driver) {
+  if (driver->closed != NULL) return;
+  observe(driver); /* who has waited is told for how long */
+  sluice_commons_deliver(driver->member);
+  update_reference(driver);
+  update_timer(driver);
+  update_idle(driver);
+  wake_if_ready(driver);
+}
+
 static void on_idle(uv_idle_t *idle) {
   struct sluice_driver *driver = idle->data;
   tell_time(driver, SLUICE_OPERATION_TURN_BEGIN, driver->turn_ended, 0);
@@ -158,6 +212,17 @@ static uint64_t busy_since_prepare(const struct sluice_driver *driver, uint64_t 
   uint64_t passed = now - driver->turn_ended;
   uint64_t slept = idle_time - driver->idle_time;
   return passed > slept ? passed - slept : 0;
+}
+
+/* While nothing has a deadline the engine need not know what blocked the loop; the recorder does. */
+static void record_block(struct sluice_driver *driver, uint64_t now) {
+  uint64_t idle_time = uv_metrics_idle_time(driver->prepare.loop);
+  uint64_t passed = now - driver->recorded_until;
+  uint64_t slept = idle_time - driver->recorded_idle_time;
+  driver->recorded_until = now;
+  driver->recorded_idle_time = idle_time;
+  stamp(driver);
+  if (passed > slept + BLOCK_MIN) sluice_recorder_tell_block(driver->recorder, passed - slept);
 }
 
 static void on_prepare(uv_prepare_t *prepare) {
@@ -175,6 +240,7 @@ static void on_prepare(uv_prepare_t *prepare) {
       driver->block_ended = now;
     }
   }
+  if (driver->recorder != NULL) record_block(driver, now);
   driver->turn_ended = now;
   tell_time(driver, SLUICE_OPERATION_TURN_END, now, busy);
   update_timer(driver);
@@ -245,20 +311,35 @@ int sluice_driver_init(struct sluice_driver *driver, uv_loop_t *loop, struct slu
   return 0;
 }
 
-static void on_closed(uv_handle_t *handle) {
+void sluice__driver_on_closed(uv_handle_t *handle) {
   struct sluice_driver *driver = handle->data;
   if (--driver->handles_open > 0) return;
   sluice__trace_free(driver->trace);
   driver->trace = NULL;
+  sluice_commons_free(driver->member);
+  driver->member = NULL;
   driver->closed(driver);
 }
 
 void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed closed) {
   driver->closed = closed;
-  uv_close((uv_handle_t *)&driver->prepare, on_closed);
-  uv_close((uv_handle_t *)&driver->check, on_closed);
-  uv_close((uv_handle_t *)&driver->timer, on_closed);
-  uv_close((uv_handle_t *)&driver->idle, on_closed);
+  if (driver->member != NULL) sluice_commons_quit(driver->member);
+  uv_close((uv_handle_t *)&driver->prepare, sluice__driver_on_closed);
+  uv_close((uv_handle_t *)&driver->check, sluice__driver_on_closed);
+  uv_close((uv_handle_t *)&driver->timer, sluice__driver_on_closed);
+  uv_close((uv_handle_t *)&driver->idle, sluice__driver_on_closed);
+}
+
+void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace) {
+  driver->recorder = recorder;
+  driver->is_tsc = (uint8_t)is_tsc;
+  if (driver->engine != NULL) sluice_record_to(driver->engine, recorder);
+  if (recorder == NULL) return;
+  memset(&driver->mailbox->journal, 0xff, sizeof driver->mailbox->journal); /* nobody has kept it until now */
+  sluice_recorder_share_journal(recorder, &driver->mailbox->journal, &driver->mailbox->grants, pace);
+  driver->recorded_until = read_clock(driver);
+  driver->recorded_idle_time = uv_metrics_idle_time(driver->prepare.loop);
+  stamp(driver);
 }
 
 static void use_engine(struct sluice_driver *driver, struct sluice_engine *engine, int is_virtual) {

@@ -8,7 +8,9 @@
 #include <uv.h>
 
 #include "../core/mailbox.h"
+#include "../core/recorder.h"
 #include "../core/sluice.h"
+#include "commons.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,7 +46,13 @@ struct sluice_driver {
   uint8_t is_virtual; /* time is moved by TURN_END, EXPIRE and JUDGE from outside; the loop's own is ignored */
   uint8_t handles_open;
 
-  struct sluice_trace *trace; /* NULL: not recording */
+  struct sluice_member *member; /* NULL: it has no limits in common with other threads */
+  struct sluice_trace *trace;   /* NULL: not recording */
+
+  struct sluice_recorder *recorder; /* NULL: off */
+  uint64_t recorded_until;          /* when prepare last ran, while it is on, and uv_metrics_idle_time then */
+  uint64_t recorded_idle_time;
+  uint8_t is_tsc; /* its clock: see clock.h */
 };
 
 /* Starts the handles on `loop`. `mailbox` outlives the driver. Returns 0 or a libuv error; then nothing is open. */
@@ -57,6 +65,18 @@ void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed clos
 void sluice_driver_call(struct sluice_driver *driver, enum sluice_operation operation);
 /* The same as sluice_driver_call(driver, SLUICE_OPERATION_STEP), for the hot path. */
 void sluice_driver_step(struct sluice_driver *driver);
+
+/* For commons.c, in a callback of the loop: takes what other threads have decided, and wakes. */
+void sluice_driver_receive(struct sluice_driver *driver);
+/* The close callback of each of the driver's handles, whose data is the driver. */
+void sluice__driver_on_closed(uv_handle_t *handle);
+
+/* The same for TAKE and PUT: they cost little more than the permit. */
+void sluice_driver_take(struct sluice_driver *driver);
+void sluice_driver_put(struct sluice_driver *driver);
+/* From now on the engine's decisions go to `recorder`, which is the caller's; NULL: to none. Its times are ticks of
+ * clock.h; in virtual time nanoseconds of that. `pace`: see sluice_recorder_share_journal. */
+void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace);
 
 /* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or
  * by the loop again. The former engine is the caller's to free; nothing may be open in it. */

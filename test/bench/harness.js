@@ -2,13 +2,14 @@
 
 // How a row is measured. A row is data:
 //   { name, title, unit, perSecond?, note?, anchor?, n, clock?, also?, rounds?, warmups?, least?, alone?, flags?, targets?,
-//     beside?, contestants }
+//     beside?, contestants, end? }
 // and so is a contestant:
 //   { name, needs?, n?, run, prepare?, check?, reps? }   or   { name, needs?, n?, sample }
 // `run(n, prepared)` does the work on n items; its time divided by n is the sample, in nanoseconds or as the row's own
 // `clock` counts. Where something else than time is measured, `sample(n)` returns it, or an array. What else is read off
 // the same runs stands in `also`, as { name, title, clock?, ... }: each is reported as a row of its own. A target is
-// { of, against?, most }; what stands `beside`, as { of, against }, is printed without one.
+// { of, against?, most }; what stands `beside`, as { of, against }, is printed without one. `end()` takes down what the
+// row has set up.
 //
 // Contestants run in turn, A B C, C B A, A B C, ..., so that what disturbs the machine disturbs them all. Before each
 // sample comes a full collection, then a tenth of the work untimed: V8 throws optimized code away when the last object of
@@ -67,6 +68,7 @@ async function measure(row, rivals, { rounds, scale, chosen, log }) {
       if (round >= 0) values.forEach((value, face) => contestant.samples[face].push(value));
     }
   }
+  await row.end?.();
   return { field: field.map(({ name, n, samples }) => ({ name, n, samples })), absent };
 }
 

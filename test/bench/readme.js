@@ -86,6 +86,21 @@ const COORDINATION = [
   ],
 ];
 
+const SHARED = { ours: 'sluice, shared' };
+const ATOMICS = ['Atomics.waitAsync, own line first', 'Atomics.wait'];
+
+const THREADS = [
+  ['threads-free', '`Semaphore` with `shared`, acquire and release of a free permit', [], SHARED],
+  ['threads-rate', '`RateLimiter` with `shared`, a token is there: `acquire`', [], SHARED],
+  ['threads-1', 'one thread, 16 tasks that fight for 2 permits', ATOMICS, SHARED],
+  ['threads-2', '2 threads of 16 tasks that fight for 2 permits', ATOMICS, SHARED],
+  ['threads-2-wait', 'the longest wait in that', ATOMICS, SHARED],
+  ['threads-4', '4 threads of 16 tasks that fight for 2 permits', ATOMICS, SHARED],
+  ['threads-4-wait', 'the longest wait in that', ATOMICS, SHARED],
+  ['threads-4-turn', '4 threads, each permit held for a turn of the loop', ATOMICS, SHARED],
+  ['threads-4-turn-wait', 'the longest wait in that', ATOMICS, SHARED],
+];
+
 function cell(row, of) {
   const found = row.contestants.find(({ name }) => name === of);
   return found?.ratio ? ratio(found.ratio.median) : '';
@@ -128,6 +143,11 @@ function textOf(results) {
     'What calls share, measured in the same way (the twin here: the same in plain JavaScript, as short as it gets):',
     '',
     ...table(results, COORDINATION),
+    '',
+    'What threads share. The rival: permits in a `SharedArrayBuffer`, by [`Atomics`](test/bench/atomics-semaphore.js). It is not',
+    'first come, first served: who sleeps is overtaken, and waits until the others have no work left.',
+    '',
+    ...table(results, THREADS),
     '',
     `(${list.join(', ')})`,
   ].join('\n');

@@ -322,7 +322,7 @@ void test_job_its_memory_is_measured(void) {
   EXPECT_EQ(usage.jobs + usage.lanes, 0);
   EXPECT_EQ(usage.memory, world.memory.in_use);
   EXPECT_EQ(usage.lane_size, 64);
-  EXPECT(usage.job_size > 64 && usage.job_size <= 768);
+  EXPECT(usage.job_size > 64 && usage.job_size <= 960);
   struct sluice_policy policy = policy_of(3, 2);
   struct sluice_handle job = world_open(&world, &policy);
   world_start(&world, job, 0);

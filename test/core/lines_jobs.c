@@ -172,6 +172,7 @@ static enum sluice_action take_next_item(struct lines *lines, struct line_lane *
 static enum sluice_action wait_for_room(struct lines *lines, struct line_lane *lane) {
   lane->doing = LANE_ROOM;
   lane->attempt = 0;
+  decline(lines, job_of(lines, lane));
   line_add(&job_of(lines, lane)->room, number_of(lines, lane));
   return SLUICE_ACTION_PARK;
 }

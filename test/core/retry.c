@@ -26,6 +26,7 @@ void test_retry_makes_one_attempt_more_than_retries(void) {
   for (uint32_t attempt = 2; attempt <= 3; attempt++) {
     EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_REJECTED), SLUICE_ACTION_PARK);
     EXPECT_EQ(world.decision.attempt, attempt);
+    EXPECT_EQ(world.decision.delay, 100 * MS * (attempt - 1));
     expect_resumed_after(&world, 100 * MS * (attempt - 1), lane, attempt);
   }
   EXPECT_EQ(world_step(&world, lane, SLUICE_OUTCOME_REJECTED), SLUICE_ACTION_FAIL);

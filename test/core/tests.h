@@ -349,6 +349,55 @@
   X(permits_an_invitation_may_be_void) \
   X(window_a_fast_lane_leaves_nothing_to_the_others) \
   X(limiter_draws_early_what_it_is_known_to_hold) \
+  X(common_gives_what_is_free_at_once) \
+  X(common_nobody_overtakes_the_head) \
+  X(common_an_inbox_keeps_the_order_and_wakes_once) \
+  X(common_withdrawing_the_head_lets_the_next_through) \
+  X(common_a_granted_ticket_that_is_withdrawn_gives_back) \
+  X(common_a_refused_ticket_that_is_withdrawn_gives_nothing_back) \
+  X(common_resize_serves_and_refuses) \
+  X(common_a_seat_that_leaves_gives_everything_back) \
+  X(common_tokens_in_an_inbox_go_back_when_its_seat_leaves) \
+  X(common_no_more_than_may_wait) \
+  X(common_refuses_what_is_out_of_range) \
+  X(common_tokens_are_due_for_the_head) \
+  X(common_the_new_head_hears_of_the_withdrawal) \
+  X(common_tokens_given_back_serve_and_never_overflow) \
+  X(common_a_bucket_filled_again_has_no_fraction) \
+  X(common_penalize_shuts_for_all_seats) \
+  X(common_reconfigure_refuses_and_moves_the_time) \
+  X(lease_gives_what_is_free_to_any_engine) \
+  X(lease_is_one_line_of_all_engines) \
+  X(lease_what_has_become_free_meanwhile_is_taken) \
+  X(lease_who_came_meanwhile_may_be_one_too_many) \
+  X(lease_a_job_takes_what_has_become_free_meanwhile) \
+  X(lease_what_is_withdrawn_before_its_delivery_goes_to_the_next) \
+  X(lease_what_times_out_before_its_delivery_goes_to_the_next) \
+  X(lease_shut_lets_the_others_wait) \
+  X(lease_a_wait_keeps_the_loop_alive) \
+  X(lease_closing_gives_back_what_it_holds) \
+  X(lease_an_engine_that_is_gone_gives_everything_back) \
+  X(lease_a_resize_refuses_and_serves_everywhere) \
+  X(lease_tokens_come_in_the_order_of_asking) \
+  X(lease_tokens_of_who_has_gone_are_given_back) \
+  X(lease_penalize_and_reconfigure_are_for_all) \
+  X(lease_tokens_that_come_back_make_the_wait_shorter) \
+  X(lease_jobs_hand_one_permit_on_until_another_engine_waits) \
+  X(lease_jobs_of_two_engines_take_turns) \
+  X(lease_jobs_grow_as_others_give) \
+  X(lease_jobs_of_each_source) \
+  X(lease_jobs_hold_no_permit_while_they_pull) \
+  X(lease_jobs_hold_no_permit_while_they_wait_for_their_reader) \
+  X(lease_jobs_hold_no_permit_while_they_give_way) \
+  X(lease_jobs_that_end_before_the_delivery_give_back) \
+  X(lease_jobs_that_drain_keep_what_runs) \
+  X(lease_jobs_hold_permits_for_an_item_as_long_as_it_lasts) \
+  X(lease_jobs_shrink_with_a_resize) \
+  X(lease_jobs_of_two_engines_share_a_rate) \
+  X(lease_jobs_give_back_a_token_that_nobody_needs) \
+  X(lease_jobs_that_may_start_nothing_give_their_token_back) \
+  X(lease_jobs_with_a_permit_and_a_token) \
+  X(random_leases_are_conserved_and_everybody_is_served) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \
@@ -386,7 +435,34 @@
   X(trace_an_empty_record_replays) \
   X(trace_another_seed_differs) \
   X(trace_a_changed_answer_is_found) \
-  X(trace_a_cut_record_is_not_whole)
+  X(trace_a_cut_record_is_not_whole) \
+  X(recorder_keeps_the_latest_and_says_which_those_are) \
+  X(recorder_of_one_event_keeps_the_last) \
+  X(recorder_is_read_in_pieces) \
+  X(recorder_does_not_believe_a_time_before_the_last) \
+  X(recorder_without_memory_is_none) \
+  X(recorder_off_is_told_nothing) \
+  X(recorder_tells_of_items_that_are_fulfilled) \
+  X(recorder_tells_of_retries_and_their_waits) \
+  X(recorder_tells_of_a_retry_without_a_wait) \
+  X(recorder_tells_how_an_attempt_under_review_ended_once) \
+  X(recorder_tells_of_a_failed_item_once_where_there_is_a_verdict) \
+  X(recorder_tells_of_timeouts_and_what_is_left_of_them) \
+  X(recorder_tells_of_an_items_time_in_an_attempt_and_in_a_backoff) \
+  X(recorder_tells_of_the_total_time) \
+  X(recorder_tells_of_an_abort_and_of_a_drain) \
+  X(recorder_tells_who_waits_for_a_token) \
+  X(recorder_tells_who_waits_for_abandoned_attempts) \
+  X(recorder_tells_who_waits_for_a_permit) \
+  X(recorder_tells_who_waits_for_the_reader) \
+  X(recorder_tells_who_gives_way_to_the_loop) \
+  X(recorder_takes_back_the_start_of_an_item_that_never_was) \
+  X(recorder_tells_of_guards_but_not_of_sleeps) \
+  X(recorder_tells_of_waiters_under_numbers_of_their_own) \
+  X(recorder_reads_in_the_journal_who_took_what) \
+  X(recorder_gives_granted_items_times_between_what_is_known) \
+  X(recorder_knows_of_a_granted_run_before_the_engine_does) \
+  X(recorder_survives_a_forged_journal)
 
 #define TEST_DECLARE(name) void test_##name(void);
 TESTS(TEST_DECLARE)

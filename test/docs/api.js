@@ -22,6 +22,7 @@ const SECTIONS = [
   'Streams',
   'Coordination',
   'Structured concurrency',
+  'Observability',
   'What a mapper may return',
   'Shapes',
   'Errors',

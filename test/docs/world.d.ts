@@ -33,6 +33,8 @@ declare function getUser(id: number, options?: { signal: AbortSignal }): Promise
 declare function getOrders(id: number, options?: { signal: AbortSignal }): Promise<object[]>;
 declare function rows(): AsyncIterable<object>;
 declare function save(row: unknown): Promise<void>;
+declare function readFile(path: string): Promise<Uint8Array>;
+declare function writeFile(path: string, text: string): Promise<void>;
 
 declare class HttpError extends Error {
   readonly status: number;

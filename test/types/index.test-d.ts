@@ -7,6 +7,7 @@ import {
   PermanentError,
   Queue,
   RateLimiter,
+  Recording,
   Semaphore,
   SluiceError,
   TaskGroup,
@@ -21,31 +22,45 @@ import {
   mapStream,
   mapWithLimit,
   race,
+  recorder,
   retry,
   skip,
   sleep,
   stop,
   waitFor,
+  watchLoop,
   withResource,
   withTimeout,
 } from 'sluice';
 import type {
   AcquireTokensOptions,
   AsCompletedOptions,
+  AttemptRetryMessage,
+  AttemptTimeoutMessage,
+  BlockedJob,
   CloseQueueOptions,
   CompletedElement,
   ConsumeOptions,
   Context,
+  DiagnosticsChannels,
   ElementValue,
   ElementValues,
   ErrorClass,
   ExecuteFailure,
   ExecuteResult,
   ExecuteSuccess,
+  FlightRecorder,
+  JobEndMessage,
+  JobMessage,
+  JobStartMessage,
   Kept,
+  LoopReport,
+  LoopWatch,
   MapOptions,
   MapSettledOptions,
   MapStreamOptions,
+  OpenWork,
+  PageOptions,
   Permit,
   Progress,
   QueueOptions,
@@ -54,6 +69,10 @@ import type {
   RateChange,
   RateLimiterOptions,
   RateOptions,
+  RecordedEvent,
+  RecordedEventFields,
+  RecordedJob,
+  RecorderOptions,
   ResourceOptions,
   ResultStream,
   RetryContext,
@@ -62,6 +81,7 @@ import type {
   SemaphoreOptions,
   SettledElement,
   SettledOptions,
+  SignalDump,
   SleepOptions,
   TaskContext,
   TaskGroupOptions,
@@ -70,6 +90,7 @@ import type {
   UseOptions,
   WaitForOptions,
   WaitOptions,
+  WatchOptions,
 } from 'sluice';
 
 interface User {
@@ -494,7 +515,15 @@ export function states(error: unknown): void {
   if (!(error instanceof SluiceError)) return;
   expectAssignable<Error>(error);
   expectType<'SluiceError'>(error.name);
-  expectType<'ERR_SLUICE_FULL' | 'ERR_SLUICE_CLOSED' | 'ERR_SLUICE_RELEASED' | 'ERR_SLUICE_TASK_DONE'>(error.code);
+  expectType<
+    | 'ERR_SLUICE_FULL'
+    | 'ERR_SLUICE_CLOSED'
+    | 'ERR_SLUICE_RELEASED'
+    | 'ERR_SLUICE_TASK_DONE'
+    | 'ERR_SLUICE_SHARED_MISMATCH'
+    | 'ERR_SLUICE_NOT_RECORDING'
+    | 'ERR_SLUICE_RECORDING'
+  >(error.code);
   // @ts-expect-error -- fields are read
   error.code = 'ERR_SLUICE_FULL';
   // @ts-expect-error -- only this package makes them
@@ -508,7 +537,8 @@ export async function semaphores(): Promise<void> {
   const semaphore = new Semaphore(4, options);
   expectType<Semaphore>(semaphore);
   expectType<Semaphore>(new Semaphore(Infinity));
-  expectType<Semaphore>(new Semaphore(1, { maxWaiting: undefined }));
+  expectType<Semaphore>(new Semaphore(1, { maxWaiting: undefined, shared: undefined }));
+  expectType<Semaphore>(new Semaphore(1, { shared: 'disk' }));
 
   const wait: WaitOptions = { signal, timeout: 5 };
   const permit = await semaphore.acquire();
@@ -539,6 +569,8 @@ export async function semaphores(): Promise<void> {
   new Semaphore('4');
   // @ts-expect-error -- no such option
   new Semaphore(4, { maxQueue: 5 });
+  // @ts-expect-error -- a name
+  new Semaphore(4, { shared: true });
   // @ts-expect-error -- a class
   Semaphore(4);
   // @ts-expect-error -- options are the last argument
@@ -570,7 +602,7 @@ export async function semaphores(): Promise<void> {
 export async function mutexes(): Promise<void> {
   const mutex = new Mutex();
   expectType<Mutex>(mutex);
-  expectType<Mutex>(new Mutex({ maxWaiting: 5 }));
+  expectType<Mutex>(new Mutex({ maxWaiting: 5, shared: 'index' }));
   expectAssignable<Semaphore>(mutex);
   expectNotAssignable<Mutex>(new Semaphore(1));
   expectType<boolean>(mutex.isLocked);
@@ -594,6 +626,7 @@ export async function limiters(): Promise<void> {
   expectType<RateLimiter>(limiter);
   expectType<RateLimiter>(new RateLimiter(5));
   expectType<RateLimiter>(new RateLimiter({ max: 0.5, per: undefined, burst: undefined, maxWaiting: undefined }));
+  expectType<RateLimiter>(new RateLimiter({ ...options, shared: 'quota' }));
   expectAssignable<RateOptions>(options);
 
   const wait: AcquireTokensOptions = { signal, timeout: 5, unref: true };
@@ -616,6 +649,10 @@ export async function limiters(): Promise<void> {
   new RateLimiter(5, { burst: 1 });
   // @ts-expect-error -- a number
   limiter.acquire('2');
+  // @ts-expect-error -- a name
+  new RateLimiter({ max: 5, shared: 5 });
+  // @ts-expect-error -- a call's own rate has no name
+  mapWithLimit(ids, 4, (id) => load(id), { rate: { max: 5, shared: 'quota' } });
   // @ts-expect-error -- how many may wait does not change
   limiter.reconfigure({ maxWaiting: 5 });
   // @ts-expect-error -- how long?
@@ -1044,6 +1081,158 @@ export async function resources(): Promise<void> {
   withResource(get, free, ofId);
   // @ts-expect-error -- no such option
   withResource(get, free, free, { totalTimeout: 5 });
+}
+
+export function watches(): void {
+  const options: WatchOptions = { threshold: 100, stack: false, log: 'stuck.jsonl', onBlocked: async () => {} };
+  const watch = watchLoop(options);
+  expectType<LoopWatch>(watch);
+  expectType<LoopWatch>(watchLoop());
+  expectType<LoopWatch>(watchLoop({ threshold: undefined, stack: undefined, log: undefined, onBlocked: undefined }));
+  expectType<LoopWatch>(watchLoop({ log: false, onBlocked: (report) => expectType<LoopReport>(report) }));
+  expectType<void>(watch.stop());
+  expectType<void>(watch[Symbol.dispose]());
+  expectAssignable<Disposable>(watch);
+
+  // @ts-expect-error -- a number
+  watchLoop(200);
+  // @ts-expect-error -- to a file, to stderr, or nowhere
+  watchLoop({ log: true });
+  // @ts-expect-error -- no such option
+  watchLoop({ timeout: 200 });
+}
+
+export function blocked(report: LoopReport): void {
+  expectType<'loop-blocked'>(report.event);
+  expectType<string>(report.time);
+  expectType<string>(report.since);
+  expectType<'start' | 'timers' | 'poll' | 'check'>(report.phase);
+  for (const ms of [report.blockedFor, report.threshold]) expectType<number>(ms);
+  for (const id of [report.pid, report.thread]) expectType<number>(id);
+  expectType<BlockedJob | null>(report.job);
+  expectType<OpenWork>(report.open);
+  for (const count of [report.open.jobs, report.open.lanes, report.open.waiters]) expectType<number>(count);
+  expectType<readonly string[] | null>(report.stack);
+  expectType<string | null>(report.stackError);
+  if (report.job === null) return;
+  expectType<string | null>(report.job.label);
+  for (const number of [report.job.item, report.job.attempt]) expectType<number>(number);
+}
+
+export function recordings(): void {
+  expectType<FlightRecorder>(recorder);
+  expectType<boolean>(recorder.isRecording);
+  expectType<void>(recorder.start());
+  expectType<void>(recorder.start({ events: 1_000 } satisfies RecorderOptions));
+  expectType<void>(recorder.stop());
+  expectType<string>(recorder.toChromeTrace());
+  expectType<string>(recorder.toHTML());
+  const title: PageOptions = { title: 'flight' };
+  expectType<string>(recorder.toHTML(title));
+  const dump = recorder.dumpOnSignal('SIGUSR2', 'flight.json');
+  expectType<SignalDump>(dump);
+  expectType<void>(dump.stop());
+  expectType<void>(dump[Symbol.dispose]());
+  expectType<SignalDump>(recorder.dumpOnSignal('SIGUSR2' as NodeJS.Signals, 'flight.json'));
+
+  const recording = recorder.snapshot();
+  expectType<Recording>(recording);
+  expectType<Recording>(Recording.read('{}'));
+  expectType<Recording>(Recording.read(Buffer.from('{}')));
+  expectType<1>(recording.version);
+  expectType<number>(recording.startedAt + recording.duration + recording.lost + recording.pid + recording.thread);
+  expectType<readonly RecordedJob[]>(recording.jobs);
+  expectType<readonly RecordedEvent[]>(recording.events);
+  expectType<string>(recording.toChromeTrace());
+  expectType<string>(recording.toHTML(title));
+  expectType<object>(recording.toJSON());
+  for (const { id, name } of recording.jobs) {
+    expectType<number>(id);
+    expectType<string>(name);
+  }
+
+  // @ts-expect-error -- snapshot() and read() make them
+  new Recording();
+  // @ts-expect-error -- fields are read
+  recording.lost = 0;
+  // @ts-expect-error -- so are lists
+  recording.events.pop();
+  // @ts-expect-error -- start() changes it
+  recorder.isRecording = true;
+  // @ts-expect-error -- a number of them
+  recorder.start(1_000);
+  // @ts-expect-error -- to which file?
+  recorder.dumpOnSignal('SIGUSR2');
+  // @ts-expect-error -- no signal's name
+  recorder.dumpOnSignal('USR2', 'flight.json');
+  // @ts-expect-error -- no such option
+  recorder.toHTML({ name: 'flight' });
+}
+
+export function events(event: RecordedEvent): void {
+  expectAssignable<RecordedEventFields>(event);
+  expectType<number>(event.time + event.job + event.lane + event.item + event.attempt);
+  expectType<number | undefined>(event.ms);
+  switch (event.kind) {
+    case 'retry':
+    case 'block':
+      expectType<number>(event.ms);
+      break;
+    case 'timeout':
+      expectType<TimeoutError['scope']>(event.reason);
+      break;
+    case 'park':
+    case 'wake':
+      expectType<'limit' | 'rate' | 'backoff' | 'room' | 'abandoned' | 'yield'>(event.reason);
+      break;
+    case 'close':
+      expectType<'done' | 'fail' | 'drain'>(event.reason);
+      break;
+    default:
+      expectType<'open' | 'start' | 'settle' | 'fail' | 'abandon' | 'late' | 'yield' | 'abort'>(event.kind);
+      expectType<string | undefined>(event.reason);
+  }
+  // @ts-expect-error -- no such kind
+  event.kind === 'end';
+}
+
+export function messages(
+  start: JobStartMessage,
+  end: JobEndMessage,
+  timeout: AttemptTimeoutMessage,
+  retried: AttemptRetryMessage,
+): void {
+  for (const message of [start, end, timeout, retried]) {
+    expectAssignable<JobMessage>(message);
+    expectType<number>(message.id);
+    expectType<string>(message.name);
+    expectType<string | undefined>(message.label);
+  }
+  expectType<number | undefined>(start.items);
+  expectType<number>(start.limit);
+  expectType<'fulfilled' | 'rejected'>(end.outcome);
+  expectType<unknown>(end.error);
+  expectType<number>(end.durationMs + end.counts.started + end.counts.done + end.counts.failed + end.counts.retried);
+  expectType<number>(end.counts.timedOut + end.counts.abandoned);
+  expectType<TimeoutError['scope']>(timeout.scope);
+  expectType<number | undefined>(timeout.index);
+  expectType<number | undefined>(timeout.attempt);
+  expectType<number>(timeout.timeout + timeout.elapsed);
+  expectType<TimeoutError>(timeout.error);
+  expectType<number>(retried.index + retried.attempt + retried.delay);
+  expectType<unknown>(retried.error);
+  expectType<'sluice:job:start' | 'sluice:job:end' | 'sluice:attempt:timeout' | 'sluice:attempt:retry'>(
+    '' as keyof DiagnosticsChannels,
+  );
+  expectType<JobStartMessage>({} as DiagnosticsChannels['sluice:job:start']);
+  expectType<JobEndMessage>({} as DiagnosticsChannels['sluice:job:end']);
+  expectType<AttemptTimeoutMessage>({} as DiagnosticsChannels['sluice:attempt:timeout']);
+  expectType<AttemptRetryMessage>({} as DiagnosticsChannels['sluice:attempt:retry']);
+
+  // @ts-expect-error -- nobody counts the rest
+  end.counts.total;
+  // @ts-expect-error -- fields are read
+  start.items = 5;
 }
 
 expectType<typeof mapWithLimit>(sluice.mapWithLimit);

@@ -5,6 +5,7 @@ import sluice, {
   PermanentError,
   Queue,
   RateLimiter,
+  Recording,
   Semaphore,
   SluiceError,
   TaskGroup,
@@ -19,11 +20,13 @@ import sluice, {
   mapStream,
   mapWithLimit,
   race,
+  recorder,
   retry,
   skip,
   sleep,
   stop,
   waitFor,
+  watchLoop,
   withResource,
   withTimeout,
 } from 'sluice';
@@ -31,20 +34,32 @@ import * as namespace from 'sluice';
 import type {
   AcquireTokensOptions,
   AsCompletedOptions,
+  AttemptRetryMessage,
+  AttemptTimeoutMessage,
+  BlockedJob,
   CloseQueueOptions,
   CompletedElement,
   ConsumeOptions,
   Context,
+  DiagnosticsChannels,
   ElementValue,
   ElementValues,
   ErrorClass,
   ExecuteFailure,
   ExecuteResult,
   ExecuteSuccess,
+  FlightRecorder,
+  JobEndMessage,
+  JobMessage,
+  JobStartMessage,
   Kept,
+  LoopReport,
+  LoopWatch,
   MapOptions,
   MapSettledOptions,
   MapStreamOptions,
+  OpenWork,
+  PageOptions,
   Permit,
   Progress,
   QueueOptions,
@@ -53,6 +68,10 @@ import type {
   RateChange,
   RateLimiterOptions,
   RateOptions,
+  RecordedEvent,
+  RecordedEventFields,
+  RecordedJob,
+  RecorderOptions,
   ResourceOptions,
   ResultStream,
   RetryContext,
@@ -61,6 +80,7 @@ import type {
   SemaphoreOptions,
   SettledElement,
   SettledOptions,
+  SignalDump,
   SleepOptions,
   TaskContext,
   TaskGroupOptions,
@@ -69,6 +89,7 @@ import type {
   UseOptions,
   WaitForOptions,
   WaitOptions,
+  WatchOptions,
 } from 'sluice';
 
 const rate: RateOptions = { max: 5 };
@@ -134,6 +155,26 @@ const length: number = await withResource(
   bounds,
 );
 export { best, first, length };
+
+// And what tells of it.
+const shared: Semaphore = new sluice.Mutex({ shared: 'index' });
+const watching: WatchOptions = { onBlocked: ({ job, open }: LoopReport) => told(job, open), log: false };
+const told = (job: BlockedJob | null, open: OpenWork) => [job?.item, open.jobs];
+const watch: LoopWatch = sluice.watchLoop(watching);
+watch.stop();
+const flight: FlightRecorder = namespace.recorder;
+flight.start({ events: shared.permits } satisfies RecorderOptions);
+const dump: SignalDump = sluice.recorder.dumpOnSignal('SIGUSR2', 'flight.json');
+dump.stop();
+const recording: Recording = namespace.Recording.read(recorder.toHTML({ title: 'flight' } satisfies PageOptions));
+const job: RecordedJob | undefined = recording.jobs[0];
+const event: RecordedEvent | undefined = recording.events[0];
+const fields: RecordedEventFields | undefined = event;
+const started = (message: DiagnosticsChannels['sluice:job:start']): JobStartMessage => message;
+const ending: (message: JobEndMessage) => JobMessage = ({ id, name, label }) => ({ id, name, label });
+const failing = ({ attempt }: AttemptTimeoutMessage | AttemptRetryMessage) => attempt;
+const observing: [typeof watchLoop, typeof recorder] = [namespace.watchLoop, sluice.recorder];
+export { ending, failing, fields, job, observing, started };
 
 const coordinating: [typeof Mutex, typeof RateLimiter, typeof Queue] = [sluice.Mutex, namespace.RateLimiter, Queue];
 const structured: [typeof TaskGroup, typeof race] = [sluice.TaskGroup, namespace.race];

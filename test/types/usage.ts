@@ -1,10 +1,12 @@
 // What a service writes, as CommonJS, with everything there is: it must type-check. (The exact types: index.test-d.ts.)
 
+import { subscribe } from 'node:diagnostics_channel';
 import {
   Mutex,
   PermanentError,
   Queue,
   RateLimiter,
+  Recording,
   Semaphore,
   SluiceError,
   TaskGroup,
@@ -19,31 +21,45 @@ import {
   mapStream,
   mapWithLimit,
   race,
+  recorder,
   retry,
   skip,
   sleep,
   stop,
   waitFor,
+  watchLoop,
   withResource,
   withTimeout,
 } from 'sluice';
 import type {
   AcquireTokensOptions,
   AsCompletedOptions,
+  AttemptRetryMessage,
+  AttemptTimeoutMessage,
+  BlockedJob,
   CloseQueueOptions,
   CompletedElement,
   ConsumeOptions,
   Context,
+  DiagnosticsChannels,
   ElementValue,
   ElementValues,
   ErrorClass,
   ExecuteFailure,
   ExecuteResult,
   ExecuteSuccess,
+  FlightRecorder,
+  JobEndMessage,
+  JobMessage,
+  JobStartMessage,
   Kept,
+  LoopReport,
+  LoopWatch,
   MapOptions,
   MapSettledOptions,
   MapStreamOptions,
+  OpenWork,
+  PageOptions,
   Permit,
   Progress,
   QueueOptions,
@@ -52,6 +68,10 @@ import type {
   RateChange,
   RateLimiterOptions,
   RateOptions,
+  RecordedEvent,
+  RecordedEventFields,
+  RecordedJob,
+  RecorderOptions,
   ResourceOptions,
   ResultStream,
   RetryContext,
@@ -60,6 +80,7 @@ import type {
   SemaphoreOptions,
   SettledElement,
   SettledOptions,
+  SignalDump,
   SleepOptions,
   TaskContext,
   TaskGroupOptions,
@@ -68,6 +89,7 @@ import type {
   UseOptions,
   WaitForOptions,
   WaitOptions,
+  WatchOptions,
 } from 'sluice';
 
 interface Order {
@@ -291,6 +313,17 @@ export async function underOneLimit({ ids, signal }: Request): Promise<number> {
   return found.length + outcomes.length;
 }
 
+/** What each thread does: the names are the process's. */
+export async function inThisThread({ ids, signal }: Request): Promise<Order[]> {
+  const disk = new Semaphore(4, { maxWaiting: 100, shared: 'disk' });
+  const index = new Mutex({ shared: 'index' });
+  const quota = new RateLimiter({ ...rate, shared: 'quota' });
+  const found: Order[] = await mapWithLimit(ids, disk, load, { rate: quota, signal });
+  await index.runExclusive(() => Promise.all(found.map(save)), { signal });
+  for (const handle of [disk, index, quota]) handle.close();
+  return found;
+}
+
 export async function pipeline(signal: AbortSignal): Promise<void> {
   const room: QueueOptions = { maxSize: 100 };
   const queue = new Queue<Order>(room);
@@ -446,6 +479,104 @@ export async function inTransaction(ids: readonly number[], signal: AbortSignal)
   );
 }
 
+// What tells of it
+
+const reports: LoopReport[] = [];
+const watching: WatchOptions = {
+  threshold: 100,
+  stack: true,
+  log: '/var/log/orders/stuck.jsonl',
+  onBlocked: (report) => reports.push(report),
+};
+
+export function watched<T>(work: () => T): T {
+  using _watch: LoopWatch = watchLoop(watching);
+  watchLoop({ log: 'stderr' }).stop();
+  watchLoop({ log: false }).stop();
+  return work();
+}
+
+function doing({ label, item, attempt }: BlockedJob, { jobs, lanes, waiters }: OpenWork): string {
+  return `${label ?? 'a mapper'}, item ${item}, attempt ${attempt}, with ${jobs} calls, ${lanes} lanes and ${waiters} who wait`;
+}
+
+export function blocked(report: LoopReport): string {
+  const { event, time, since, blockedFor, threshold, pid, thread, phase, job, open, stack, stackError } = report;
+  log(`${event} at ${time}, since ${since}: ${blockedFor} ms, over ${threshold}, in ${phase} of ${pid}:${thread}`);
+  log(job === null ? 'between items' : doing(job, open));
+  return stack?.join('\n') ?? `no stack: ${stackError}`;
+}
+
+export function record(file: string): SignalDump {
+  const size: RecorderOptions = { events: 100_000 };
+  const flight: FlightRecorder = recorder;
+  if (!flight.isRecording) flight.start(size);
+  return recorder.dumpOnSignal('SIGUSR2', file);
+}
+
+export function pages(dump: string | Uint8Array): string[] {
+  const options: PageOptions = { title: 'orders' };
+  const read = Recording.read(dump);
+  recorder.stop();
+  return [
+    recorder.toChromeTrace(),
+    recorder.toHTML(options),
+    read.toChromeTrace(),
+    read.toHTML(),
+    JSON.stringify(read),
+  ];
+}
+
+/** Which calls waited for how long before their retries. */
+export function backoffs({ jobs, events, lost, startedAt, duration, pid, thread, version }: Recording): string[] {
+  log(`${lost} lost in ${duration} ms since ${startedAt}, by ${pid}:${thread} (${version})`);
+  const sums = new Map<number, number>();
+  for (const event of events) if (event.kind === 'retry') sums.set(event.job, (sums.get(event.job) ?? 0) + event.ms);
+  return jobs.map(({ id, name }: RecordedJob) => `${name}: ${sums.get(id) ?? 0} ms`);
+}
+
+export function line(event: RecordedEvent): string {
+  const { time, job, lane, item, attempt }: RecordedEventFields = event;
+  const where = `${time}: ${job}/${lane}/${item}/${attempt}`;
+  switch (event.kind) {
+    case 'retry':
+    case 'block':
+      return `${where} ${event.kind} ${event.ms.toFixed(1)}`;
+    case 'timeout':
+    case 'park':
+    case 'wake':
+    case 'close':
+      return `${where} ${event.kind} ${event.reason.toUpperCase()}`;
+    default:
+      return `${where} ${event.kind} ${event.reason ?? ''}`;
+  }
+}
+
+type Handler<K extends keyof DiagnosticsChannels> = (message: DiagnosticsChannels[K]) => void;
+
+function listen<K extends keyof DiagnosticsChannels>(name: K, handler: Handler<K>): void {
+  subscribe(name, (message) => handler(message as DiagnosticsChannels[K]));
+}
+
+const owner = ({ id, name, label }: JobMessage) => `${label ?? name} (${id})`;
+const begun = (message: JobStartMessage) => log(`${owner(message)}: ${message.items} items, ${message.limit} at once`);
+const over = (message: AttemptTimeoutMessage) => log(`${owner(message)}: ${message.error.message}`, message.scope);
+const again = ({ attempt, delay, error, ...message }: AttemptRetryMessage) =>
+  log(`${owner(message)}, item ${message.index}: attempt ${attempt} failed, next in ${delay} ms`, error);
+
+function ended(message: JobEndMessage): void {
+  const { started, done, failed, retried, timedOut, abandoned } = message.counts;
+  log(`${owner(message)} ${message.outcome} after ${message.durationMs} ms`, { started, done, failed, retried });
+  if (timedOut + abandoned > 0) log('some took too long', message.error);
+}
+
+export function traceAll(): void {
+  listen('sluice:job:start', begun);
+  listen('sluice:job:end', ended);
+  listen('sluice:attempt:timeout', over);
+  listen('sluice:attempt:retry', again);
+}
+
 // And the rest
 
 export async function page(id: number, signal: AbortSignal): Promise<string> {
@@ -482,6 +613,9 @@ function spelled({ code, message }: SluiceError): string {
       return 'on the way down';
     case 'ERR_SLUICE_RELEASED':
     case 'ERR_SLUICE_TASK_DONE':
+    case 'ERR_SLUICE_SHARED_MISMATCH':
+    case 'ERR_SLUICE_NOT_RECORDING':
+    case 'ERR_SLUICE_RECORDING':
       return `a mistake of ours: ${message}`;
   }
 }

@@ -11,7 +11,9 @@ describe('recipes: the page', () => {
     const tests = readdirSync(__dirname)
       .filter((file) => file.endsWith('.test.js'))
       .map((file) => readFileSync(join(__dirname, file), 'utf8'));
-    const run = tests.flatMap((code) => [...code.matchAll(/recipe\('([\w-]+)'\)/g)].map(([, name]) => name));
+    const run = tests.flatMap((code) =>
+      [...code.matchAll(/\b(?:recipe|source)\('([\w-]+)'\)/g)].map(([, name]) => name),
+    );
     assert.deepEqual(names.toSorted(), run.toSorted());
   });
 });

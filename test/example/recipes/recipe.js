@@ -18,6 +18,11 @@ function blocks() {
   });
 }
 
+/** The block's code, to be written to a file. */
+function source(name) {
+  return blocks().find((block) => block.name === name).code;
+}
+
 /** What the block exports. `require` is as if it stood in the page's folder, so 'sluice' is this repository. */
 function recipe(name) {
   const { code, line } = blocks().find((block) => block.name === name);
@@ -27,4 +32,4 @@ function recipe(name) {
   return module.exports;
 }
 
-module.exports = { blocks, recipe };
+module.exports = { blocks, recipe, source };

@@ -1,0 +1,280 @@
+/* The ring of the flight recorder, and how the engine's events become words in it. The contract stands in recorder.h.
+ *
+ *   0  time
+ *   1  kind (8 bits), reason (8), nothing (16), lane (32)
+ *   2  item (40), attempt (23)
+ *   3  slot (32) and generation (32) of the job
+ *   4  value; what stands there is only looked at where the kind has one */
+#include "recorder.h"
+
+#include <string.h>
+
+#include "hooks.h"
+#include "internal.h"
+
+#define ITEM_BITS 40
+
+static uint64_t bytes_for(uint64_t capacity) {
+  return sizeof(struct sluice_recorder) + (capacity + 1) * sizeof(uint64_t[SLUICE_RECORD_WORDS]);
+}
+
+struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *allocator, uint64_t capacity) {
+  assert(capacity >= 1);
+  if (capacity > (SIZE_MAX - sizeof(struct sluice_recorder)) / sizeof(uint64_t[SLUICE_RECORD_WORDS]) - 1) return NULL;
+  struct sluice_recorder *recorder = allocator->alloc(allocator->user, bytes_for(capacity));
+  if (recorder == NULL) return NULL;
+  recorder->time = 0;
+  recorder->count = 0;
+  recorder->place = 0;
+  recorder->capacity = capacity;
+  recorder->pace = 0;
+  recorder->journal = NULL;
+  recorder->grants = NULL;
+  recorder->allocator = *allocator;
+  memset(recorder->runs, 0, sizeof recorder->runs);
+  memset(recorder->items, 0xff, sizeof recorder->items);
+  return recorder;
+}
+
+void sluice_recorder_free(struct sluice_recorder *recorder) {
+  if (recorder == NULL) return;
+  struct sluice_allocator allocator = recorder->allocator;
+  allocator.free(allocator.user, recorder, bytes_for(recorder->capacity));
+}
+
+void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struct sluice_journal *journal,
+                                   const struct sluice_grants *grants, uint64_t pace) {
+  recorder->journal = journal;
+  recorder->grants = grants;
+  recorder->pace = pace;
+}
+
+void sluice_record_to(struct sluice_engine *engine, struct sluice_recorder *recorder) {
+  engine->recorder = recorder;
+}
+
+static void store(uint64_t *word, uint64_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static uint64_t load(const uint64_t *word) {
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+
+/* Everything of it but the value. Returns its words. */
+static uint64_t *write(struct sluice_recorder *recorder, uint64_t what, uint64_t item, uint64_t job) {
+  uint64_t *words = recorder->words[recorder->place];
+  store(&words[0], recorder->time);
+  store(&words[1], what);
+  store(&words[2], item);
+  store(&words[3], job);
+  return words;
+}
+
+/* It can be read. */
+static void finish(struct sluice_recorder *recorder) {
+  recorder->place = recorder->place == recorder->capacity ? 0 : recorder->place + 1;
+  store(&recorder->count, recorder->count + 1);
+}
+
+static uint64_t what_of(enum sluice_record_kind kind, enum sluice_record_reason reason, uint32_t lane) {
+  return (uint64_t)lane << 32 | (uint64_t)reason << 8 | (uint64_t)kind;
+}
+
+static uint64_t word_of_job(const struct sluice__job *job) {
+  return (uint64_t)job->slot.generation << 32 | job->slot.number;
+}
+
+static uint64_t word_of_item(const struct sluice__lane *lane) {
+  return lane->attempt == 0 ? SLUICE_RECORD_NO_ITEM : (uint64_t)lane->attempt << ITEM_BITS | lane->item;
+}
+
+void sluice__write_lane(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
+                        const struct sluice__lane *lane) {
+  uint64_t job = word_of_job(sluice__job_at(engine, lane->job));
+  write(engine->recorder, what_of(kind, reason, lane->slot.number), word_of_item(lane), job);
+  finish(engine->recorder);
+}
+
+void sluice__write_start(struct sluice_engine *engine, const struct sluice__lane *lane) {
+  uint32_t number = lane->slot.number;
+  if (number < SLUICE_GRANT_LANES) store(&engine->recorder->items[number], word_of_item(lane));
+  sluice__write_lane(engine, SLUICE_RECORD_START, SLUICE_REASON_NONE, lane);
+}
+
+void sluice__write_grant(struct sluice_engine *engine, const struct sluice__job *job) {
+  struct sluice_recorded_run *run = &engine->recorder->runs[job->slot.number];
+  store(&run->next_item, job->next_item);
+  store(&run->job, word_of_job(job));
+}
+
+void sluice__write_grant_end(struct sluice_engine *engine, const struct sluice__job *job) {
+  store(&engine->recorder->runs[job->slot.number].job, 0);
+}
+
+/* NULL where this is no lane of the job's that can have taken a granted item. */
+static const struct sluice__lane *find_taker(const struct sluice_engine *engine, const struct sluice__job *job,
+                                             int32_t number) {
+  if (number < 0 || number >= SLUICE_GRANT_LANES || (uint32_t)number >= sluice__slab_room(&engine->lanes)) return NULL;
+  const struct sluice__lane *lane = sluice__lane_at(engine, (uint32_t)number);
+  int is_its = sluice__slot_in_use(&lane->slot) && lane->job == job->slot.number;
+  return is_its && lane->deadline.state == SLUICE__LANE_RUNNING ? lane : NULL;
+}
+
+static uint64_t first_attempt_of(uint64_t item) {
+  return (uint64_t)1 << ITEM_BITS | item;
+}
+
+/* The lane's attempt was fulfilled, and it has taken this item. */
+static void write_taken(struct sluice_recorder *recorder, uint32_t lane, uint64_t job, uint64_t item) {
+  uint64_t *former = &recorder->items[lane];
+  if (*former != UINT64_MAX) { /* else it has started before anybody looked */
+    write(recorder, what_of(SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, lane), *former, job);
+    finish(recorder);
+  }
+  write(recorder, what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, lane), first_attempt_of(item), job);
+  finish(recorder);
+  store(former, first_attempt_of(item));
+}
+
+/* Of the latest event; 0: there is none. */
+static uint64_t latest_time(const struct sluice_recorder *recorder) {
+  if (recorder->count == 0) return 0;
+  return recorder->words[recorder->place == 0 ? recorder->capacity : recorder->place - 1][0];
+}
+
+void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first, uint64_t end) {
+  struct sluice_recorder *recorder = engine->recorder;
+  if (recorder->journal == NULL) return;
+  const int32_t *lanes = recorder->journal->lane[job->slot.number];
+  uint64_t now = recorder->time;
+  uint64_t since = latest_time(recorder);
+  uint64_t step = now > since ? (now - since) / (end - first + 1) : 0;
+  if (step > recorder->pace) step = recorder->pace;
+  if (since < now) recorder->time = since;
+  for (uint64_t item = first; item < end; item++) {
+    recorder->time += step;
+    const struct sluice__lane *lane = find_taker(engine, job, lanes[item % SLUICE_JOURNAL_ITEMS]);
+    if (lane != NULL) write_taken(recorder, lane->slot.number, word_of_job(job), item);
+  }
+  recorder->time = now;
+  store(&recorder->runs[job->slot.number].next_item, end);
+}
+
+void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
+                        const struct sluice__lane *lane, uint64_t wait) {
+  uint64_t job = word_of_job(sluice__job_at(engine, lane->job));
+  uint64_t *words = write(engine->recorder, what_of(kind, reason, lane->slot.number), word_of_item(lane), job);
+  store(&words[4], wait);
+  finish(engine->recorder);
+}
+
+void sluice__write_job(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
+                       const struct sluice__job *job) {
+  write(engine->recorder, what_of(kind, reason, SLUICE_RECORD_NO_LANE), SLUICE_RECORD_NO_ITEM, word_of_job(job));
+  finish(engine->recorder);
+}
+
+void sluice__write_alone(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
+                         uint32_t lane, uint32_t attempt) {
+  uint64_t item = (uint64_t)attempt << ITEM_BITS | SLUICE_RECORD_NO_ITEM;
+  write(engine->recorder, what_of(kind, reason, lane), item, 0);
+  finish(engine->recorder);
+}
+
+void sluice_recorder_tell_block(struct sluice_recorder *recorder, uint64_t duration) {
+  uint64_t what = what_of(SLUICE_RECORD_BLOCK, SLUICE_REASON_NONE, SLUICE_RECORD_NO_LANE);
+  store(&write(recorder, what, SLUICE_RECORD_NO_ITEM, 0)[4], duration);
+  finish(recorder);
+}
+
+/* Mostly it is the last one: but the source that turned out to be empty is user code, and may have started anything. */
+void sluice__write_void(struct sluice_engine *engine, const struct sluice__lane *lane) {
+  struct sluice_recorder *recorder = engine->recorder;
+  uint64_t what = what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, lane->slot.number);
+  uint64_t left = recorder->count < recorder->capacity ? recorder->count : recorder->capacity;
+  uint64_t place = recorder->place;
+  for (; left > 0; left--) {
+    place = place == 0 ? recorder->capacity : place - 1;
+    uint64_t *words = recorder->words[place];
+    if (words[1] != what || words[2] != word_of_item(lane)) continue;
+    store(&words[1], what_of(SLUICE_RECORD_VOID, SLUICE_REASON_NONE, lane->slot.number));
+    if (lane->slot.number < SLUICE_GRANT_LANES) store(&recorder->items[lane->slot.number], UINT64_MAX);
+    return;
+  }
+}
+
+static void decode(struct sluice_record *record, uint64_t what, uint64_t item, uint64_t job) {
+  record->kind = (enum sluice_record_kind)(what & 0xff);
+  record->reason = (enum sluice_record_reason)(what >> 8 & 0xff);
+  record->lane = (uint32_t)(what >> 32);
+  record->item = item & SLUICE_ITEM_MAX;
+  record->attempt = (uint32_t)(item >> ITEM_BITS);
+  record->job = (struct sluice_handle){(uint32_t)job, (uint32_t)(job >> 32)};
+  record->value = 0;
+}
+
+static void read(const uint64_t *words, struct sluice_record *record) {
+  decode(record, load(&words[1]), load(&words[2]), load(&words[3]));
+  record->time = load(&words[0]);
+  if (sluice_record_has_value(record->kind, record->reason)) record->value = load(&words[4]);
+}
+
+/* The number of the first event that can be read. */
+static uint64_t oldest(const struct sluice_recorder *recorder, uint64_t count) {
+  return count > recorder->capacity ? count - recorder->capacity : 0;
+}
+
+size_t sluice_recorder_read(const struct sluice_recorder *recorder, uint64_t *from, struct sluice_record *records,
+                            size_t most) {
+  uint64_t count = sluice_recorder_count(recorder);
+  uint64_t first = oldest(recorder, count);
+  if (*from < first) *from = first;
+  size_t copied = 0;
+  for (uint64_t number = *from; number < count && copied < most; number++)
+    read(recorder->words[number % (recorder->capacity + 1)], &records[copied++]);
+  /* What has been overwritten while it was copied. */
+  first = oldest(recorder, sluice_recorder_count(recorder));
+  if (first <= *from) return copied;
+  size_t lost = first - *from < copied ? (size_t)(first - *from) : copied;
+  for (size_t i = lost; i < copied; i++) records[i - lost] = records[i];
+  *from += lost;
+  if (lost == copied && copied > 0) return sluice_recorder_read(recorder, from, records, most);
+  return copied - lost;
+}
+
+static int32_t load_int(const int32_t *word) {
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+size_t sluice_recorder_read_run(const struct sluice_recorder *recorder, uint32_t slot, uint64_t count, uint64_t until,
+                                uint64_t *time, struct sluice_record *records) {
+  const struct sluice_recorded_run *run = &recorder->runs[slot];
+  uint64_t job = load(&run->job), first = load(&run->next_item);
+  if (job == 0 || recorder->journal == NULL) return 0;
+  int64_t end = load_int(&recorder->grants->next_item[slot]);
+  if (end <= (int64_t)first || end > (int64_t)first + SLUICE_JOURNAL_ITEMS) return 0; /* nothing, or forged */
+  uint64_t former[SLUICE_JOURNAL_ITEMS]; /* items of the lanes in this run, each by its latest place in it */
+  int32_t lanes[SLUICE_JOURNAL_ITEMS];
+  size_t copied = 0;
+  uint64_t now = *time;
+  for (uint64_t item = first; item < (uint64_t)end; item++) {
+    size_t place = item - first;
+    int32_t lane = lanes[place] = load_int(&recorder->journal->lane[slot][item % SLUICE_JOURNAL_ITEMS]);
+    former[place] = first_attempt_of(item);
+    if (lane < 0 || lane >= SLUICE_GRANT_LANES) continue;
+    uint64_t before = load(&recorder->items[lane]);
+    for (size_t i = 0; i < place; i++)
+      if (lanes[i] == lane) before = former[i];
+    now = now + recorder->pace < until ? now + recorder->pace : now > until ? now : until;
+    if (before != UINT64_MAX) {
+      decode(&records[copied], what_of(SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, (uint32_t)lane), before, job);
+      records[copied++].time = now;
+    }
+    decode(&records[copied], what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, (uint32_t)lane), former[place], job);
+    records[copied++].time = now;
+  }
+  if (sluice_recorder_count(recorder) != count) return 0;
+  *time = now;
+  return copied;
+}

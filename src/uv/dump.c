@@ -1,0 +1,136 @@
+#include "dump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef _WIN32
+#include <signal.h>
+#endif
+
+#ifndef O_CLOEXEC
+#define O_CLOEXEC 0
+#endif
+
+struct sluice_dump {
+  uv_thread_t thread;
+  uv_loop_t loop;
+  uv_signal_t signal;
+  uv_async_t stop;
+  struct sluice_flight *flight;
+  char *path;
+  char *fresh; /* the path beside it */
+};
+
+static void complain(const struct sluice_dump *dump, const char *what, int error) {
+  char text[512];
+  int length =
+      snprintf(text, sizeof text, "sluice: %s was not written: %s: %s\n", dump->path, what, uv_strerror(error));
+  size_t size = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+  if (write(STDERR_FILENO, text, size) < 0) return; /* nor was this */
+}
+
+static int last_error(void) {
+  return uv_translate_sys_error(errno);
+}
+
+static void on_signal(uv_signal_t *signal, int number) {
+  struct sluice_dump *dump = signal->data;
+  (void)number;
+  int fd = open(dump->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) {
+    complain(dump, dump->fresh, last_error());
+    return;
+  }
+  int error = sluice_flight_write(dump->flight, fd);
+  const char *what = error == UV_ENOENT ? "nothing was recorded" : "write";
+  if (close(fd) != 0 && error == 0) error = last_error();
+  if (error == 0 && rename(dump->fresh, dump->path) != 0) {
+    what = "rename";
+    error = last_error();
+  }
+  if (error == 0) return;
+  complain(dump, what, error);
+  unlink(dump->fresh);
+}
+
+static void on_stop(uv_async_t *stop) {
+  struct sluice_dump *dump = stop->data;
+  uv_close((uv_handle_t *)&dump->signal, NULL);
+  uv_close((uv_handle_t *)&dump->stop, NULL);
+}
+
+static void run(void *data) {
+  struct sluice_dump *dump = data;
+  uv_run(&dump->loop, UV_RUN_DEFAULT);
+}
+
+/* Signals are for the threads that Node knows. */
+static int create_thread(struct sluice_dump *dump) {
+#ifdef _WIN32
+  return uv_thread_create(&dump->thread, run, dump);
+#else
+  sigset_t all, former;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &former);
+  int error = uv_thread_create(&dump->thread, run, dump);
+  pthread_sigmask(SIG_SETMASK, &former, NULL);
+  return error;
+#endif
+}
+
+static void free_dump(struct sluice_dump *dump) {
+  free(dump->path);
+  free(dump->fresh);
+  free(dump);
+}
+
+/* The loop is this thread's before the other runs it, and behind that again. */
+static int start(struct sluice_dump *dump, int number) {
+  int error = uv_loop_init(&dump->loop);
+  if (error != 0) return error;
+  uv_signal_init(&dump->loop, &dump->signal);
+  dump->signal.data = dump->stop.data = dump;
+  error = uv_async_init(&dump->loop, &dump->stop, on_stop);
+  if (error != 0) {
+    uv_close((uv_handle_t *)&dump->signal, NULL);
+  } else {
+    error = uv_signal_start(&dump->signal, on_signal, number);
+    if (error == 0) error = create_thread(dump);
+    if (error == 0) return 0;
+    on_stop(&dump->stop);
+  }
+  uv_run(&dump->loop, UV_RUN_DEFAULT);
+  uv_loop_close(&dump->loop);
+  return error;
+}
+
+int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path, struct sluice_dump **made) {
+  static const char ending[] = ".part";
+  struct sluice_dump *dump = calloc(1, sizeof *dump);
+  if (dump == NULL) return UV_ENOMEM;
+  size_t length = strlen(path);
+  dump->flight = flight;
+  dump->path = malloc(length + 1);
+  dump->fresh = malloc(length + sizeof ending);
+  int error = UV_ENOMEM;
+  if (dump->path != NULL && dump->fresh != NULL) {
+    memcpy(dump->path, path, length + 1);
+    memcpy(dump->fresh, path, length);
+    memcpy(dump->fresh + length, ending, sizeof ending);
+    error = start(dump, signal);
+  }
+  if (error != 0) free_dump(dump);
+  else *made = dump;
+  return error;
+}
+
+void sluice_dump_stop(struct sluice_dump *dump) {
+  uv_async_send(&dump->stop);
+  uv_thread_join(&dump->thread);
+  uv_loop_close(&dump->loop);
+  free_dump(dump);
+}

@@ -1,0 +1,110 @@
+#include "flight.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+
+/* How long one granted item takes at most, in milliseconds: the engine grants runs to those that are as fast. */
+#define PACE 0.0125
+/* Nanoseconds. */
+#define CALIBRATION 50000
+
+static void *allocate(void *user, size_t size) {
+  (void)user;
+  return malloc(size);
+}
+
+static void release(void *user, void *block, size_t size) {
+  (void)user;
+  (void)size;
+  free(block);
+}
+
+static const struct sluice_allocator allocator = {allocate, release, NULL};
+
+int sluice_flight_init(struct sluice_flight *flight, struct sluice_names *names) {
+  memset(flight, 0, sizeof *flight);
+  int error = uv_mutex_init(&flight->mutex);
+  if (error == 0) flight->names = names;
+  return error;
+}
+
+void sluice_flight_fini(struct sluice_flight *flight) {
+  sluice_recorder_free(flight->recorder);
+  uv_mutex_destroy(&flight->mutex);
+}
+
+/* The two clocks, read as close to each other as can be. */
+static void read_clocks(const struct sluice_flight *flight, uint64_t *ticks, uint64_t *now) {
+  *now = uv_hrtime();
+  *ticks = flight->is_tsc ? sluice__ticks(1) : *now;
+}
+
+/* How far the recording has come. */
+static void update(struct sluice_flight *flight) {
+  struct sluice_recording_about *about = &flight->about;
+  uint64_t now;
+  if (!flight->is_on) return;
+  if (flight->is_virtual) {
+    about->ended = flight->recorder->time;
+    return;
+  }
+  read_clocks(flight, &about->ended, &now);
+  if (flight->is_tsc && now > flight->began && about->ended > about->began)
+    about->ticks_per_ms = (double)(about->ended - about->began) / ((double)(now - flight->began) / 1e6);
+}
+
+/* A first idea of how fast the clock ticks; the longer it is on, the better it is known. */
+static void calibrate(struct sluice_flight *flight) {
+  if (!flight->is_tsc) return;
+  while (uv_hrtime() - flight->began < CALIBRATION) continue;
+  update(flight);
+}
+
+int sluice_flight_start(struct sluice_flight *flight, struct sluice_driver *driver, uint64_t events,
+                        const struct sluice_recording_about *about) {
+  struct sluice_recorder *recorder = sluice_recorder_new(&allocator, events);
+  if (recorder == NULL) return UV_ENOMEM;
+  uv_mutex_lock(&flight->mutex);
+  sluice_recorder_free(flight->recorder);
+  flight->recorder = recorder;
+  flight->about = *about;
+  flight->about.ticks_per_ms = 1e6;
+  flight->is_on = 1;
+  flight->is_virtual = driver->is_virtual;
+  flight->is_tsc = (uint8_t)(!driver->is_virtual && sluice__tsc_is_even());
+  read_clocks(flight, &flight->about.began, &flight->began);
+  calibrate(flight);
+  sluice_driver_fly(driver, recorder, flight->is_tsc, (uint64_t)(flight->about.ticks_per_ms * PACE));
+  if (flight->is_virtual) flight->about.began = recorder->time;
+  uv_mutex_unlock(&flight->mutex);
+  return 0;
+}
+
+void sluice_flight_stop(struct sluice_flight *flight, struct sluice_driver *driver) {
+  uv_mutex_lock(&flight->mutex);
+  update(flight);
+  flight->is_on = 0;
+  sluice_driver_fly(driver, NULL, 0, 0);
+  uv_mutex_unlock(&flight->mutex);
+}
+
+struct sluice_recording_about sluice_flight_about(struct sluice_flight *flight) {
+  uv_mutex_lock(&flight->mutex);
+  update(flight);
+  struct sluice_recording_about about = flight->about;
+  uv_mutex_unlock(&flight->mutex);
+  return about;
+}
+
+int sluice_flight_write(struct sluice_flight *flight, int fd) {
+  int error = UV_ENOENT;
+  uv_mutex_lock(&flight->mutex);
+  if (flight->recorder != NULL) {
+    update(flight);
+    error = sluice_recording_write(flight->recorder, flight->names, &flight->about, fd);
+  }
+  uv_mutex_unlock(&flight->mutex);
+  return error;
+}
