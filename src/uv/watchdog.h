@@ -100,6 +100,9 @@ struct sluice_stacks *sluice_stacks_new(uv_loop_t *loop, sluice_stacks_asked ask
 /* `closed` is called from the loop; then it is gone. */
 void sluice_stacks_close(struct sluice_stacks *stacks, sluice_pulse_callback closed);
 
+/* Whether there is any. Any thread may ask. */
+int sluice_stacks_are_there(void);
+
 /* Of a stack that was taken, or not. Both texts are JSON. */
 struct sluice_answer {
   const char *stack; /* an array of lines, or null */
