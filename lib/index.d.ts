@@ -1808,9 +1808,8 @@ export interface RecordedEventFields {
  * - `'start'`: an attempt was started. Of each, one of the next four follows in its lane, or the `'close'` of its call.
  * - `'settle'`: it was fulfilled
  * - `'fail'`: it was rejected, and there will be no other
- * - `'retry'`: it was rejected, and there will be another in `ms`
- * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}. Another attempt, if there is
- *   one, is told of by its `'park'`.
+ * - `'retry'`: it was rejected, and there will be another in `ms`. Behind a `'timeout'` it is told as well.
+ * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}
  * - `'abandon'`: an attempt has timed out, but still runs
  * - `'late'`: one of these has ended
  * - `'park'`, `'wake'`: a lane begins to wait, and goes on. For a permit of a semaphore (`'limit'`), a token (`'rate'`), the
