@@ -1739,7 +1739,8 @@ export interface FlightRecorder {
    * it; where there is none, the signal no longer ends the process. What goes wrong is said on stderr.
    *
    * @param signal - one that is free to be used, as `'SIGUSR2'` or `'SIGHUP'`; not `'SIGUSR1'`, which opens Node's inspector
-   * @param file - its path; what is there is replaced once the new one is whole
+   * @param file - its path; a file that is there is replaced once the new one is whole. Threads may share it: the last to
+   *   write is read. A device or a pipe is written to itself.
    * @returns a handle to end it with
    * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` with a `code`, as of `node:fs`, where the
    *   signal cannot be caught
