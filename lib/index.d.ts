@@ -1739,7 +1739,8 @@ export interface FlightRecorder {
    * it; where there is none, the signal no longer ends the process. What goes wrong is said on stderr.
    *
    * @param signal - one that is free to be used, as `'SIGUSR2'` or `'SIGHUP'`; not `'SIGUSR1'`, which opens Node's inspector
-   * @param file - its path; what is there is replaced once the new one is whole
+   * @param file - its path; a file that is there is replaced once the new one is whole. Threads may share it: the last to
+   *   write is read. A device or a pipe is written to itself.
    * @returns a handle to end it with
    * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` with a `code`, as of `node:fs`, where the
    *   signal cannot be caught
@@ -1808,9 +1809,8 @@ export interface RecordedEventFields {
  * - `'start'`: an attempt was started. Of each, one of the next four follows in its lane, or the `'close'` of its call.
  * - `'settle'`: it was fulfilled
  * - `'fail'`: it was rejected, and there will be no other
- * - `'retry'`: it was rejected, and there will be another in `ms`
- * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}. Another attempt, if there is
- *   one, is told of by its `'park'`.
+ * - `'retry'`: it was rejected, and there will be another in `ms`. Behind a `'timeout'` it is told as well.
+ * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}
  * - `'abandon'`: an attempt has timed out, but still runs
  * - `'late'`: one of these has ended
  * - `'park'`, `'wake'`: a lane begins to wait, and goes on. For a permit of a semaphore (`'limit'`), a token (`'rate'`), the

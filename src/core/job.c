@@ -235,7 +235,7 @@ static void advance(struct sluice_engine *engine, struct sluice__job *job, struc
 
 static void retry(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane, uint64_t delay,
                   struct sluice_decision *decision) {
-  if (is_untold(engine, lane)) sluice__record_wait(engine, SLUICE_RECORD_RETRY, SLUICE_REASON_NONE, lane, delay);
+  sluice__record_wait(engine, SLUICE_RECORD_RETRY, SLUICE_REASON_NONE, lane, delay);
   if (lane->attempt < SLUICE_ATTEMPT_MAX) lane->attempt++;
   job->counts.retried++;
   if (delay > 0) {
