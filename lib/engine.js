@@ -13,7 +13,7 @@ const enums = { ...binding.names.enums };
 const memory = new ArrayBuffer(bytes);
 const ints = new Int32Array(memory);
 const doubles = new Float64Array(memory);
-const { operations, share, ...forTests } = binding.attach(memory, drain);
+const { operations, share, note, ...forTests } = binding.attach(memory, drain);
 
 // The words without the grants: the answer of the latest operation.
 const words = new Int32Array(memory, 0, grants.jobs);
@@ -179,6 +179,7 @@ module.exports = {
   doubles,
   operations,
   share,
+  note,
   lanes,
   jobs,
   waiters,

@@ -36,6 +36,7 @@ const {
   grantWordOfLane,
   failure,
   handOver,
+  note,
   remaining,
   step,
 } = require('./engine');
@@ -55,10 +56,6 @@ const { OUTCOME_FULFILLED, OUTCOME_REJECTED, OUTCOME_REFUSED, OUTCOME_STOPPED } 
 const { OUTCOME_PULLED, OUTCOME_EXHAUSTED } = enums;
 
 const JOURNAL_MASK = JOURNAL_ITEMS - 1;
-
-// While the recorder is on, shorter runs than this are not taken, though granted: C grants longer ones to items that it has
-// seen to be fast in this very turn, and only of those does the recorder know the time well enough without being called.
-const RECORDED_RUN_MIN = 7;
 
 // Whose time is over.
 const SCOPES = new Map([
@@ -177,16 +174,11 @@ function accept(lane) {
     const item = ints[ITEM];
     lane.index = item >= 0 ? item : doubles[D.ITEM_WIDE];
     lane.attempt = ints[ATTEMPT];
-    const end = ints[GRANTED];
-    lane.job.grantedEnd = observing.isRecording && isShort(lane.job, end) ? 0 : end;
+    lane.job.grantedEnd = ints[GRANTED];
     if (observing.isWatched) running.note(lane);
   } else {
     acceptRare(lane, action);
   }
-}
-
-function isShort({ grantWord }, end) {
-  return grantWord >= 0 && end - ints[grantWord] < RECORDED_RUN_MIN;
 }
 
 function acceptRare(lane, action) {
@@ -363,7 +355,7 @@ function fulfilled(lane, value) {
       // Inside a granted run the answer is known: START the next item.
       ints[grantWord] = next + 1;
       ints[lane.grantWord] = next;
-      if (observing.isRecording) ints[job.journal + (next & JOURNAL_MASK)] = lane.slot;
+      if (observing.isRecording) noteTaken(lane, next);
       lane.index = next;
       lane.attempt = 1;
       readFirst(lane); // such a job does not pull
@@ -378,6 +370,14 @@ function fulfilled(lane, value) {
   accept(lane);
   read(lane);
   tellReads(job);
+}
+
+/** For the recorder: C hears of it at the time it happens, and decides nothing. */
+function noteTaken({ job, slot }, item) {
+  ints[job.journal + (item & JOURNAL_MASK)] = slot;
+  ints[JOB] = job.slot;
+  ints[JOB_GENERATION] = job.generation;
+  note();
 }
 
 /** The mapper has returned `skip` or `stop`. */

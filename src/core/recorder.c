@@ -28,6 +28,7 @@ struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *alloc
   recorder->place = 0;
   recorder->capacity = capacity;
   recorder->pace = 0;
+  recorder->is_noted = 0;
   recorder->journal = NULL;
   recorder->grants = NULL;
   recorder->allocator = *allocator;
@@ -151,14 +152,22 @@ void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *j
   uint64_t since = latest_time(recorder);
   uint64_t step = now > since ? (now - since) / (end - first + 1) : 0;
   if (step > recorder->pace) step = recorder->pace;
-  if (since < now) recorder->time = since;
+  if (since < now && !recorder->is_noted) recorder->time = since;
   for (uint64_t item = first; item < end; item++) {
-    recorder->time += step;
+    if (!recorder->is_noted) recorder->time += step;
     const struct sluice__lane *lane = find_taker(engine, job, lanes[item % SLUICE_JOURNAL_ITEMS]);
     if (lane != NULL) write_taken(recorder, lane->slot.number, word_of_job(job), item);
   }
   recorder->time = now;
   store(&recorder->runs[job->slot.number].next_item, end);
+}
+
+void sluice_note(struct sluice_engine *engine, struct sluice_handle handle) {
+  struct sluice__job *job = sluice__job_find(engine, handle);
+  if (job == NULL) return;
+  engine->recorder->is_noted = 1;
+  sluice__grant_sync(engine, job);
+  engine->recorder->is_noted = 0;
 }
 
 void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,

@@ -102,6 +102,7 @@ struct sluice_recorder {
   uint64_t place;    /* of the next one; the writer's */
   uint64_t capacity; /* events that can be read; there is one place more, for the one that is being written */
   uint64_t pace;     /* ticks: granted items follow each other at least as fast as this */
+  uint8_t is_noted;  /* what is read in the journal has happened just now */
   const struct sluice_journal *journal; /* of granted runs; NULL: what happens in them is not seen */
   const struct sluice_grants *grants;
   struct sluice_allocator allocator;
@@ -119,10 +120,15 @@ void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struc
 /* No engine writes to it any more. NULL is allowed. */
 void sluice_recorder_free(struct sluice_recorder *recorder);
 
+/* A lane has just taken an item of this job's granted run, as the journal says: it is recorded with the time told last.
+ * Not to be called where no recorder is on. Another handle is left alone. */
+void sluice_note(struct sluice_engine *engine, struct sluice_handle job);
+
 /* From now on the engine writes to it; NULL: to none. The recorder is the caller's.
  *
- * What lanes take of a granted run the engine hears of later, from the journal. Of these events only the order is
- * known, and that they came no later than now and about as fast as `pace`: their times are made up from that. */
+ * What lanes take of a granted run the engine hears of by sluice_note(), item by item; or later, from the journal. Of
+ * these events only the order is known then, and that they came no later than now and about as fast as `pace`: their
+ * times are made up from that. */
 void sluice_record_to(struct sluice_engine *engine, struct sluice_recorder *recorder);
 
 /* The time of the events to come. A time before the last one is not believed. */

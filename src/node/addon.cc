@@ -25,6 +25,11 @@ napi_value Put(napi_env env, napi_callback_info) {
   return nullptr;
 }
 
+napi_value Note(napi_env env, napi_callback_info) {
+  sluice_driver_note(&Environment::Of(env)->first->driver);
+  return nullptr;
+}
+
 template <sluice_operation operation>
 napi_value Call(napi_env env, napi_callback_info) {
   sluice_driver_call(&Environment::Of(env)->first->driver, operation);
@@ -35,6 +40,11 @@ Instance* InstanceOf(napi_env env, napi_callback_info info) {
   void* data = nullptr;
   napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &data);
   return static_cast<Instance*>(data);
+}
+
+napi_value NoteFurther(napi_env env, napi_callback_info info) {
+  sluice_driver_note(&InstanceOf(env, info)->driver);
+  return nullptr;
 }
 
 template <sluice_operation operation>
@@ -107,6 +117,7 @@ Napi::Value Attach(const Napi::CallbackInfo& info) {
     Export(env, operations, "PUT", Put, instance);
   }
   auto attached = Napi::Object::New(env);
+  Export(env, attached, "note", is_first ? Note : NoteFurther, instance);
   attached["operations"] = operations;
   attached["share"] = Napi::Function::New<Share>(env, "share", instance);
   attached["sharedCount"] = Napi::Function::New<SharedCount>(env, "sharedCount", instance);

@@ -342,6 +342,13 @@ void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *rec
   stamp(driver);
 }
 
+void sluice_driver_note(struct sluice_driver *driver) {
+  if (driver->recorder == NULL) return;
+  stamp(driver);
+  sluice_note(driver->engine,
+              (struct sluice_handle){(uint32_t)INT(driver, JOB), (uint32_t)INT(driver, JOB_GENERATION)});
+}
+
 static void use_engine(struct sluice_driver *driver, struct sluice_engine *engine, int is_virtual) {
   driver->engine = engine;
   sluice_share_grants(engine, &driver->mailbox->grants);
