@@ -40,7 +40,7 @@ class Instance {
   sluice_driver driver{};
   sluice_names* names = nullptr;  // of its jobs; lives as long as this
   sluice_flight flight{};
-  Watcher* watcher = nullptr;  // watch.h; until the environment ends, from the first watch
+  Watcher* watcher = nullptr;       // watch.h; until the environment ends, from the first watch
   std::vector<sluice_dump*> dumps;  // by number; nullptr: stopped
 
  private:

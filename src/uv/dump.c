@@ -119,9 +119,8 @@ int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path
   int error = UV_ENOMEM;
   if (dump->path != NULL && dump->fresh != NULL) {
     memcpy(dump->path, path, length + 1);
-    memcpy(dump->fresh, path, length);
-    memcpy(dump->fresh + length, ending, sizeof ending);
-    error = start(dump, signal);
+    int is_joined = snprintf(dump->fresh, length + sizeof ending, "%s%s", path, ending) > 0;
+    error = is_joined ? start(dump, signal) : UV_EINVAL;
   }
   if (error != 0) free_dump(dump);
   else *made = dump;

@@ -58,7 +58,8 @@ static void update(struct sluice_flight *flight) {
 /* A first idea of how fast the clock ticks; the longer it is on, the better it is known. */
 static void calibrate(struct sluice_flight *flight) {
   if (!flight->is_tsc) return;
-  while (uv_hrtime() - flight->began < CALIBRATION) continue;
+  while (uv_hrtime() - flight->began < CALIBRATION) {
+  }
   update(flight);
 }
 
