@@ -7,8 +7,14 @@
 //   sluice:attempt:retry     an attempt has failed, and there will be another
 //   sluice:job:end           the call's promise has just been settled; who awaits it has not gone on yet
 //
+//   told of all these      mapWithLimit, mapSettled, consume, retry; execute ('rejected' where it reports a failure); mapStream
+//                          (from the first read on; 'rejected' with an AbortError where it was left); asCompleted;
+//                          allSettled with options
+//   told of its timeouts   withTimeout, which is no job
+//   told of nothing        waitFor, and what opens no job: allSettled without options, TaskGroup, race, semaphores, queues
+//
 // Free while nobody listens: whether anybody does is asked once where a call begins, and then only where an attempt has
-// failed or a time is over. A call that began while nobody listened to its start or end has neither for ever.
+// failed or a time is over. A call that began while nobody listened to starts or ends has neither for ever.
 //
 // Subscribers run at once, in the async context of the call, and may use the package: so each is told where the state is
 // final and the mailbox has been read. What one throws node:diagnostics_channel reports by itself, later.

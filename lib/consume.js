@@ -24,7 +24,7 @@ function consume(source, worker, given) {
     const asked = { call, maxQueue: undefined };
     if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
     if (items.isAsync) {
-      const workers = call.semaphore === null ? call.limit : call.semaphore.size;
+      const workers = call.semaphore === null ? call.limit : call.semaphore.capacity;
       const most = asked.maxQueue ?? (workers === Infinity ? MAX_QUEUE : workers);
       const { open } = items;
       if (most > 0) items.open = () => readAhead(open(), most);

@@ -1602,7 +1602,7 @@ export interface BlockedJob {
 export interface OpenWork {
   /** Calls that have not settled. */
   readonly jobs: number;
-  /** Attempts that run, or wait for a retry, a token or a permit. */
+  /** Attempts that run, or wait for a retry, a token or a permit; a `withTimeout` and a `sleep` count as one each. */
   readonly lanes: number;
   /** Those who wait for a permit or for tokens. */
   readonly waiters: number;
@@ -1682,7 +1682,7 @@ export function watchLoop(options?: WatchOptions): LoopWatch;
 /** Options of {@link FlightRecorder}'s `start`. */
 export interface RecorderOptions {
   /**
-   * How many events are kept; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
+   * How many events are kept at most; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
    * 40 bytes.
    * @defaultValue 65536
    */
@@ -1739,7 +1739,8 @@ export interface FlightRecorder {
    * it; where there is none, the signal no longer ends the process. What goes wrong is said on stderr.
    *
    * @param signal - one that is free to be used, as `'SIGUSR2'` or `'SIGHUP'`; not `'SIGUSR1'`, which opens Node's inspector
-   * @param file - its path; what is there is replaced once the new one is whole
+   * @param file - its path; a file that is there is replaced once the new one is whole. Threads may share it: the last to
+   *   write is read. A device or a pipe is written to itself.
    * @returns a handle to end it with
    * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` with a `code`, as of `node:fs`, where the
    *   signal cannot be caught
@@ -1808,9 +1809,8 @@ export interface RecordedEventFields {
  * - `'start'`: an attempt was started. Of each, one of the next four follows in its lane, or the `'close'` of its call.
  * - `'settle'`: it was fulfilled
  * - `'fail'`: it was rejected, and there will be no other
- * - `'retry'`: it was rejected, and there will be another in `ms`
- * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}. Another attempt, if there is
- *   one, is told of by its `'park'`.
+ * - `'retry'`: it was rejected, and there will be another in `ms`. Behind a `'timeout'` it is told as well.
+ * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}
  * - `'abandon'`: an attempt has timed out, but still runs
  * - `'late'`: one of these has ended
  * - `'park'`, `'wake'`: a lane begins to wait, and goes on. For a permit of a semaphore (`'limit'`), a token (`'rate'`), the
@@ -1853,11 +1853,11 @@ export class Recording {
   /**
    * Reads what `dumpOnSignal` wrote, or `JSON.stringify` of a recording.
    *
-   * @param data - the text, or its bytes in UTF-8
+   * @param source - the text, or its bytes in UTF-8
    * @throws a {@link SluiceError} (`ERR_SLUICE_RECORDING`) where that is no recording, or not all of it; the `TypeError` of
    *   an invalid argument
    */
-  static read(data: string | Uint8Array): Recording;
+  static read(source: string | Uint8Array): Recording;
   /** The version of its form. */
   readonly version: 1;
   /** When it began, in milliseconds since 1970 (as `Date.now()`): the time 0 of its events. */

@@ -27,6 +27,7 @@ const { readCounts, writePolicy } = require('./policy');
 const { closeIterator } = require('./source');
 const { resourceHere } = require('./resource');
 const observing = require('./observing');
+const { live, ON_STACK } = require('./running');
 const signals = require('./signals');
 const { skip } = require('./symbols');
 
@@ -197,7 +198,9 @@ class Job {
       if (past !== null) rejected(lane, past.error);
       if (lane.job === null) continue;
       lane.isPending = isFresh;
+      const outer = live[ON_STACK]; // whose mapper has begun this job
       this.tie(run(lane, isFresh));
+      live[ON_STACK] = outer;
     }
   }
 

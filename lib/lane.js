@@ -46,6 +46,7 @@ const running = require('./running');
 const { asResult, closeIterator } = require('./source');
 const { skip, stop } = require('./symbols');
 
+const { live, ON_STACK } = running;
 const { STEP, LATE } = operations;
 const { LANE, LANE_GENERATION, OUTCOME, ACTION, ITEM, ATTEMPT, JOB, JOB_GENERATION, GRANTED } = I;
 const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REVIEW, ACTION_REST } = enums;
@@ -178,6 +179,7 @@ function accept(lane) {
     lane.attempt = ints[ATTEMPT];
     const end = ints[GRANTED];
     lane.job.grantedEnd = observing.isRecording && isShort(lane.job, end) ? 0 : end;
+    if (observing.isWatched) running.note(lane);
   } else {
     acceptRare(lane, action);
   }
@@ -479,21 +481,16 @@ function begin(lane) {
       if (isThenable(lane, item)) return beginWith(lane, item, context);
       if (lane.job === null) return undefined; // asking has ended the call
     }
-    if (observing.isWatched) return callWatched(lane, item, context);
+    if (observing.isWatched) {
+      live[ON_STACK] = lane.slot + 1;
+      const value = isAttempt ? mapper(context) : mapper(item, index, context);
+      live[ON_STACK] = 0;
+      return value;
+    }
     return isAttempt ? mapper(context) : mapper(item, index, context);
   } catch (error) {
+    live[ON_STACK] = 0;
     return Promise.reject(error);
-  }
-}
-
-/** The same, where the watchdog wants to know what is on the stack. */
-function callWatched(lane, item, context) {
-  const { mapper, isAttempt, slot, generation } = lane.job;
-  const outer = running.enter(slot, generation, lane.index, lane.attempt);
-  try {
-    return isAttempt ? mapper(context) : mapper(item, lane.index, context);
-  } finally {
-    running.leave(outer);
   }
 }
 
@@ -520,9 +517,15 @@ async function beginWith(lane, promise, context) {
   }
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
   lane.item = item; // what a further attempt, and onError, are called with
-  if (observing.isWatched) return await callWatched(lane, item, context);
   const { mapper } = lane.job;
-  return await mapper(item, lane.index, context); // awaited here, for the stack of what it throws in its next tick
+  let value;
+  live[ON_STACK] = lane.slot + 1;
+  try {
+    value = mapper(item, lane.index, context);
+  } finally {
+    live[ON_STACK] = 0;
+  }
+  return await value; // awaited here, for the stack of what it throws in its next tick
 }
 
 /** A lane's life, in one promise. `isFresh`: it was born in drain(), and gives way once. */

@@ -23,6 +23,8 @@ class Chart {
     this.selected = null; // { call, item, segments }
     this.pointer = null; // { x, y }
     this.selection = null; // [x0, x1]
+    this.isDue = false; // something is to be drawn before the next frame,
+    this.isStale = false; // all of it
     this.drawn = 0; // rectangles, when last drawn
     this.restyle();
   }
@@ -94,7 +96,7 @@ class Chart {
     const span = Math.min(Math.max(to - from, 0.001), until - begin || 1);
     this.from = Math.max(begin, Math.min(from, until - span));
     this.to = this.from + span;
-    this.draw();
+    this.redraw();
   }
 
   zoom(factor, time = (this.from + this.to) / 2) {
@@ -117,7 +119,7 @@ class Chart {
   select(call, item) {
     const segments = segmentsOf(this.data, call, item);
     this.selected = segments.length === 0 ? null : { call, item, segments };
-    this.drawOver();
+    this.redrawOver();
   }
 
   /** Goes to an item, with some of what is around it. */
@@ -172,7 +174,25 @@ class Chart {
 
   // --- Drawing
 
+  /** Before the next frame, however often it is asked for until then. */
+  redraw() {
+    this.isStale = true;
+    this.redrawOver();
+  }
+
+  /** Only what follows the pointer. */
+  redrawOver() {
+    if (this.isDue) return;
+    this.isDue = true;
+    requestAnimationFrame(() => {
+      this.isDue = false;
+      if (this.isStale) this.draw();
+      else paintOver(this);
+    });
+  }
+
   draw() {
+    this.isStale = false;
     this.drawn = 0;
     const { timeline } = this.elements;
     this.ticks = ticks(this.from, this.to, this.plot / 90);
@@ -195,10 +215,6 @@ class Chart {
     const first = rows.findIndex(isIn);
     const last = rows.findLastIndex(isIn);
     below.textContent = `rows ${count(first + 1)} to ${count(last + 1)} of ${count(rows.length)}: scroll over the names, or by Page Up and Page Down`;
-  }
-
-  drawOver() {
-    paintOver(this);
   }
 }
 

@@ -199,7 +199,7 @@ function band(context, theme, x, y, width, height) {
   context.fillStyle = theme.block;
   context.fillRect(x, y, wide, height);
   context.globalAlpha = 1;
-  if (width < 4) return;
+  if (width < 8) return;
   context.globalAlpha = 0.35;
   context.fillStyle = hatch(context, theme, 'block');
   context.fillRect(x, y, wide, height);

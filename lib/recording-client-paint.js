@@ -2,10 +2,8 @@
 
 // Draws what can be seen of the chart. Three canvases: the head (overview, attempts at once, axis), the body (the lanes),
 // and over both what follows the pointer.
-//
-// Attempts narrower than a pixel are drawn together, pixel by pixel: as dark as the lane was busy in it, and with what went
-// wrong in it on top, however short it was.
 
+const { Columns } = require('./recording-client-columns');
 const { FIRST_REASON, firstAfter, isBar, lastNotAfter, nameOf } = require('./recording-client-data');
 const { GLYPHS, band, bar, lostTail, sized, tail, torn, wait } = require('./recording-client-draw');
 const { OUTCOMES, REASONS, SEVERITY, count, duration } = require('./recording-client-words');
@@ -16,8 +14,9 @@ const AXIS = 24;
 const HEAD = OVERVIEW + 8 + STRIP + AXIS;
 const GROUP_HEAD = 26;
 const TEXT_FROM = 11; // a bar that high has text in it
+const GLYPH_FROM = 14;
 const RETRIED = SEVERITY[OUTCOMES.indexOf('retried')];
-const NARROW = 1.5; // pixels: less is drawn together with its neighbours
+const NARROW = 3; // pixels: less is drawn together with its neighbours
 
 function paintHead(chart) {
   const { theme, gutter, plot, data } = chart;
@@ -32,8 +31,8 @@ function paintHead(chart) {
   context.textAlign = 'right';
   context.fillText(String(chart.running.most), gutter - 8, strip + 11);
   context.fillStyle = theme.faint;
-  context.fillText(chart.gutter < 90 ? 'running' : 'running at once', gutter - 8, strip + STRIP - 4);
-  context.fillText('0', gutter - 8, strip + STRIP + 10);
+  context.fillText(chart.gutter < 90 ? 'running' : 'running at once', gutter - 8, strip + STRIP / 2 + 6);
+  context.fillText('0', gutter - 8, strip + STRIP + 3);
   context.textAlign = 'center';
   for (const { time, text } of chart.ticks) {
     const x = chart.x(time);
@@ -142,7 +141,7 @@ function edges(chart, context, height) {
   context.fillStyle = theme.block;
   for (let at = 0; at < data.blocks.length; at += 2) {
     const [x0, x1] = blockAt(chart, at);
-    if (x1 - x0 < 3) continue;
+    if (x1 - x0 < 8) continue;
     context.globalAlpha = 0.08;
     context.fillRect(x0, 0, x1 - x0, height);
     context.globalAlpha = 0.8;
@@ -170,21 +169,21 @@ function paintBody(chart) {
     context.fillRect(gutter, y + pad, plot, rowHeight - 2 * pad);
   }
   bands(chart, context, 0, height);
+  const columns = new Columns(Math.ceil(plot));
   for (const row of data.rows) {
     const y = row.y - scroll;
     if (y + rowHeight < 0 || y > height) continue;
-    lane(chart, context, row, y + pad, rowHeight - 2 * pad);
+    lane(chart, context, columns, row, y + pad, rowHeight - 2 * pad);
   }
   edges(chart, context, height);
   context.restore();
   names(chart, context, scroll);
 }
 
-function lane(chart, context, row, y, height) {
+function lane(chart, context, columns, row, y, height) {
   const { data, theme, plot, gutter } = chart;
   const scale = plot / (chart.to - chart.from);
   const right = gutter + plot;
-  const columns = new Columns(context, theme, y, height);
   for (let at = firstAfter(data, row.from, row.to, chart.from); at < row.to; at++) {
     if (data.start[at] >= chart.to) break;
     const x0 = Math.max(gutter - 20, gutter + (data.start[at] - chart.from) * scale);
@@ -195,7 +194,7 @@ function lane(chart, context, row, y, height) {
       if (width >= 1) wait(context, theme, REASONS[kind - FIRST_REASON], x0, y, width, height);
       chart.drawn += width >= 1 ? 1 : 0;
     } else if (width < NARROW) {
-      columns.add(x0, width, kind);
+      columns.add(x0 - gutter, x1 - gutter, kind);
     } else {
       const gap = width > 4 ? 1 : 0;
       bar(context, theme, OUTCOMES[kind], x0, y, width - gap, height);
@@ -204,8 +203,7 @@ function lane(chart, context, row, y, height) {
       chart.drawn++;
     }
   }
-  columns.flush();
-  chart.drawn += columns.drawn;
+  chart.drawn += columns.flush(context, theme, gutter, y, height);
   for (const at of row.tails) {
     const more = data.more.get(at);
     if (more.tail + (more.isTailUnknown ? 20 / scale : 0) < chart.from || data.end[at] > chart.to) continue;
@@ -222,7 +220,7 @@ function label(chart, context, at, x0, x1, y, height) {
   if (room < 9) return;
   const { data, theme } = chart;
   const outcome = OUTCOMES[data.kind[at]];
-  const glyph = GLYPHS[outcome] === undefined ? '' : `${GLYPHS[outcome]} `;
+  const glyph = GLYPHS[outcome] === undefined || height < GLYPH_FROM ? '' : `${GLYPHS[outcome]} `;
   const { long, short } = nameOf(data, at);
   const attempt = data.attempt[at] > 1 ? ` · attempt ${data.attempt[at]}` : '';
   const took = duration(data.end[at] - data.start[at]);
@@ -238,6 +236,10 @@ function label(chart, context, at, x0, x1, y, height) {
   ];
   const text = choices.find((choice) => choice.length * 4 < room + 8 && context.measureText(choice).width <= room);
   if (text === undefined) return;
+  if (outcome !== 'fulfilled' && outcome !== 'open') {
+    context.fillStyle = theme[outcome]; // hatching would run through the text
+    context.fillRect(x0 + 2, y + 1, context.measureText(text).width + 4, height - 2);
+  }
   context.fillStyle = theme[`on-${outcome}`];
   context.fillText(text, x0 + 4, y + height / 2 + 0.5);
 }
@@ -333,41 +335,6 @@ function flag(chart, context, x, text) {
   context.fillRect(middle - half, y - 9, 2 * half, 18);
   context.fillStyle = theme.ground;
   context.fillText(text, middle, y + 0.5);
-}
-
-/** Attempts too narrow to be seen, put together pixel by pixel. */
-class Columns {
-  constructor(context, theme, y, height) {
-    Object.assign(this, { context, theme, y, height, column: -1, covered: 0, worst: 0, drawn: 0 });
-  }
-
-  add(x, width, kind) {
-    const column = Math.floor(x);
-    if (column !== this.column) {
-      this.flush();
-      this.column = column;
-    }
-    this.covered += width;
-    if (SEVERITY[kind] > SEVERITY[this.worst]) this.worst = kind;
-  }
-
-  flush() {
-    const { context, theme, column, y, height, worst } = this;
-    if (column >= 0) {
-      context.globalAlpha = Math.min(1, 0.35 + 0.65 * this.covered);
-      context.fillStyle = theme.fulfilled;
-      context.fillRect(column, y, 1, height);
-      context.globalAlpha = 1;
-      if (SEVERITY[worst] > 0) {
-        context.fillStyle = theme[OUTCOMES[worst]];
-        context.fillRect(column, y, 2, height);
-      }
-      this.drawn++;
-    }
-    this.column = -1;
-    this.covered = 0;
-    this.worst = 0;
-  }
 }
 
 function factsOf(group) {

@@ -18,24 +18,13 @@ const { timeline, lanes, body } = elements;
 const data = unpack(JSON.parse(byId('data').textContent));
 const chart = new Chart(data, elements);
 
-// Several events between two frames are drawn once.
-let isDue = false;
-let redraws = new Set();
+let laidOut = '';
 
-function redraw(what) {
-  redraws.add(what);
-  if (isDue) return;
-  isDue = true;
-  requestAnimationFrame(() => {
-    isDue = false;
-    const due = redraws;
-    redraws = new Set();
-    if (due.has('all')) chart.draw();
-    else chart.drawOver();
-  });
-}
-
+/** Where the window has another size than it had. */
 function layOut() {
+  const size = `${timeline.clientWidth} ${window.innerHeight} ${window.devicePixelRatio}`;
+  if (size === laidOut) return;
+  laidOut = size;
   chart.resize();
   chart.draw();
 }
@@ -145,7 +134,7 @@ function hover(event) {
     }
     showTip(found, event);
   }
-  redraw('over');
+  chart.redrawOver();
 }
 
 // --- Zoom, selection, movement
@@ -182,7 +171,7 @@ function dragTo(event) {
     const inside = Math.min(Math.max(x, chart.gutter), chart.gutter + chart.plot);
     chart.selection = [drag.x, inside];
     hideTip();
-    redraw('over');
+    chart.redrawOver();
   }
 }
 
@@ -205,7 +194,7 @@ function click(event) {
   const found = chart.segmentAt(x, y);
   if (found === null) {
     chart.selected = null;
-    chart.drawOver();
+    chart.redrawOver();
   } else {
     chart.select(data.call[found.at], data.item[found.at]);
   }
@@ -280,7 +269,7 @@ function key(event) {
   if (event.key === 'Escape' && chart.selection !== null) {
     drag = null;
     chart.selection = null;
-    chart.drawOver();
+    chart.redrawOver();
   } else {
     ACTIONS[KEYS[event.key]]();
   }
@@ -297,16 +286,16 @@ timeline.addEventListener('pointerup', (event) => {
 timeline.addEventListener('pointercancel', () => {
   drag = null;
   chart.selection = null;
-  redraw('over');
+  chart.redrawOver();
 });
 timeline.addEventListener('pointerleave', () => {
   chart.pointer = null;
   hideTip();
-  redraw('over');
+  chart.redrawOver();
 });
 timeline.addEventListener('wheel', wheel, { passive: false });
 timeline.addEventListener('dblclick', ACTIONS.all);
-lanes.addEventListener('scroll', () => redraw('all'), { passive: true });
+lanes.addEventListener('scroll', () => chart.redraw(), { passive: true });
 document.addEventListener('keydown', key);
 document.addEventListener('click', ({ target }) => {
   const button = target.closest('button');

@@ -18,6 +18,7 @@ const MODULES = [
   'recording-client-words',
   'recording-client-data',
   'recording-client-draw',
+  'recording-client-columns',
   'recording-client-paint',
   'recording-client-chart',
   'recording-client',

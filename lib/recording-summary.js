@@ -31,21 +31,26 @@ function concurrencyOf(bars, begin, end) {
 
 /** Each item's attempts taken together: when the first began, when the last ended. */
 function itemsOf(bars) {
-  const items = new Map();
+  const calls = new Map();
+  const all = [];
   for (const bar of bars) {
-    const key = `${bar.call}:${bar.item}`;
-    let item = items.get(key);
-    if (item === undefined) items.set(key, (item = { call: bar.call, item: bar.item, bars: [] }));
-    item.bars.push(bar);
+    let items = calls.get(bar.call);
+    if (items === undefined) calls.set(bar.call, (items = new Map()));
+    let item = items.get(bar.item);
+    if (item === undefined) {
+      item = { call: bar.call, item: bar.item, start: bar.start, end: bar.end, attempts: 0, last: bar };
+      items.set(bar.item, item);
+      all.push(item);
+    }
+    item.attempts++;
+    item.last = bar;
+    item.end = bar.end;
   }
-  for (const item of items.values()) {
-    const last = item.bars.at(-1);
-    item.start = item.bars[0].start;
-    item.end = last.end;
-    item.attempts = item.bars.length;
-    item.outcome = last.delay !== null && last.outcome !== 'aborted' ? 'open' : last.outcome;
+  for (const item of all) {
+    const { delay, outcome } = item.last;
+    item.outcome = delay !== null && outcome !== 'aborted' ? 'open' : outcome;
   }
-  return [...items.values()];
+  return all;
 }
 
 function countBy(list, keyOf) {
@@ -61,8 +66,16 @@ function sum(list, valueOf) {
   return list.reduce((total, each) => total + valueOf(each), 0);
 }
 
-function top(list, isIn, before) {
-  return list.filter(isIn).sort(before).slice(0, TOP);
+/** The first few of those that are in, in that order. */
+function top(list, isIn, order) {
+  const first = [];
+  for (const each of list) {
+    if (!isIn(each) || (first.length === TOP && order(first.at(-1), each) <= 0)) continue;
+    const place = first.findIndex((other) => order(each, other) < 0);
+    first.splice(place < 0 ? first.length : place, 0, each);
+    if (first.length > TOP) first.pop();
+  }
+  return first;
 }
 
 function summaryOf(timeline) {

@@ -342,11 +342,6 @@ class Reader {
   on_park(event, call) {
     const lane = call.lane(event.lane);
     if (lane.wait !== null) this.endWait(lane, event.time, false);
-    const { last } = lane;
-    // Of an attempt that timed out and is to be tried again no retry is told: the wait for it is.
-    if (event.reason === 'backoff' && last !== null && last.delay === null && last.item === event.item) {
-      last.delay = event.ms ?? 0;
-    }
     this.addWait(lane, event, event.time);
   }
 

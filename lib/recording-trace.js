@@ -4,7 +4,8 @@
 // Event Format" of the Chromium project).
 //
 //     a call                      a process, so that it folds; its number is made up, and 1 is what belongs to no call
-//     a lane                      a thread of it, numbered from 1
+//     a lane                      a thread of it; the numbers of threads differ over all processes, and none is 0: Perfetto
+//                                 has taken equal ones for one thread, and 0 for 1
 //     an attempt, a wait          X, with ts and dur; on one thread they follow each other or nest, as the format demands
 //     an abandoned attempt        b and e: it overlaps what its lane does next, which only async events may
 //     retry, timeout, abort, ...  i, with the scope s
@@ -15,7 +16,7 @@
 
 const { timelineOf } = require('./recording-timeline');
 
-const LOOP = 1; // the process of what belongs to no call
+const LOOP = 1; // the process of what belongs to no call; a process's first thread has its number, as a main thread has
 
 const WORDS = {
   fulfilled: 'fulfilled',
@@ -49,6 +50,8 @@ class Trace {
     this.labels = new Map(recording.jobs.map(({ id, label }) => [id, label]));
     this.events = [];
     this.nextId = 1;
+    this.nextThread = LOOP + 1 + timeline.groups.length;
+    this.threads = new Map(); // row -> its thread's number
   }
 
   push(ph, pid, tid, name, ns, more) {
@@ -70,22 +73,22 @@ class Trace {
   loop() {
     const { recording, timeline } = this;
     const { thread, pid } = recording;
-    this.meta('process_name', LOOP, 0, { name: `event loop (pid ${pid}, thread ${thread})` });
-    this.meta('process_sort_index', LOOP, 0, { sort_index: 0 });
-    this.meta('thread_name', LOOP, 1, { name: 'blocked' });
-    this.meta('thread_sort_index', LOOP, 1, { sort_index: 1 });
+    this.meta('process_name', LOOP, LOOP, { name: `event loop (pid ${pid}, thread ${thread})` });
+    this.meta('process_sort_index', LOOP, LOOP, { sort_index: 0 });
+    this.meta('thread_name', LOOP, LOOP, { name: 'blocked' });
+    this.meta('thread_sort_index', LOOP, LOOP, { sort_index: 1 });
     for (const { start, end } of timeline.blocks) {
       const [from, to] = [nanoseconds(start), nanoseconds(end)];
-      this.complete(LOOP, 1, 'loop blocked', 'block', from, to, 'terrible', { ms: end - start });
+      this.complete(LOOP, LOOP, 'loop blocked', 'block', from, to, 'terrible', { ms: end - start });
     }
     if (recording.lost > 0) {
-      this.instant(LOOP, 1, `${recording.lost} events before this were overwritten`, timeline.begin, 'g', {
+      this.instant(LOOP, LOOP, `${recording.lost} events before this were overwritten`, timeline.begin, 'g', {
         lost: recording.lost,
       });
     }
     for (const event of timeline.strays) {
       const { job, item, attempt } = event;
-      this.instant(LOOP, 1, 'late end of an attempt from before the recording', event.time, 'p', {
+      this.instant(LOOP, LOOP, 'late end of an attempt from before the recording', event.time, 'p', {
         job,
         item,
         attempt,
@@ -97,24 +100,27 @@ class Trace {
     const { name, calls, rows } = group;
     const which = calls.length > 1 || calls[0].id < 0 ? plural(calls.length) : `call ${calls[0].id}`;
     const label = `${name} (${which})`;
-    this.meta('process_name', pid, 0, { name: label });
-    this.meta('process_sort_index', pid, 0, { sort_index: pid });
+    this.meta('process_name', pid, pid, { name: label });
+    this.meta('process_sort_index', pid, pid, { sort_index: pid });
+    this.meta('thread_name', pid, pid, { name: 'begin and end' });
+    this.meta('thread_sort_index', pid, pid, { sort_index: pid });
     for (const call of calls) this.call(call, pid);
-    rows.forEach((row, index) => {
-      const tid = index + 1;
+    for (const row of rows) {
+      const tid = this.nextThread++;
+      this.threads.set(row, tid);
       this.meta('thread_name', pid, tid, { name: row.lane < 0 ? 'the call' : `lane ${row.lane}` });
       this.meta('thread_sort_index', pid, tid, { sort_index: tid });
       this.row(row, pid, tid);
-    });
+    }
     this.counter(rows, pid);
   }
 
   call(call, pid) {
     const args = { call: call.id, name: call.name, ...(call.label !== undefined && { label: call.label }) };
-    if (call.openedAt !== null) this.instant(pid, 0, 'call opened', call.openedAt, 'p', args);
-    if (call.abortedAt !== null) this.instant(pid, 0, 'call aborted', call.abortedAt, 'p', args);
+    if (call.openedAt !== null) this.instant(pid, pid, 'call opened', call.openedAt, 'p', args);
+    if (call.abortedAt !== null) this.instant(pid, pid, 'call aborted', call.abortedAt, 'p', args);
     if (call.closedAt !== null)
-      this.instant(pid, 0, 'call closed', call.closedAt, 'p', { ...args, reason: call.reason });
+      this.instant(pid, pid, 'call closed', call.closedAt, 'p', { ...args, reason: call.reason });
   }
 
   row({ bars, waits }, pid, tid) {
@@ -189,7 +195,7 @@ class Trace {
       running += started;
       abandoned += left;
       if (changes[index + 1]?.[0] === time) return;
-      this.push('C', pid, 0, 'attempts', time, { cat: 'concurrency', args: { running, abandoned } });
+      this.push('C', pid, pid, 'attempts', time, { cat: 'concurrency', args: { running, abandoned } });
     });
   }
 
@@ -226,11 +232,12 @@ function traceOf(recording) {
   timeline.groups.forEach((group, index) => {
     const pid = LOOP + 1 + index;
     trace.group(group, pid);
-    group.rows.forEach(({ bars, waits }, row) => {
-      for (const { call, lane } of [...bars, ...waits]) places.set(`${call}:${lane}`, [pid, row + 1]);
-    });
+    for (const row of group.rows) {
+      const tid = trace.threads.get(row);
+      for (const { call, lane } of [...row.bars, ...row.waits]) places.set(`${call}:${lane}`, [pid, tid]);
+    }
   });
-  trace.marks((call, lane) => places.get(`${call}:${lane}`) ?? [LOOP, 1]);
+  trace.marks((call, lane) => places.get(`${call}:${lane}`) ?? [LOOP, LOOP]);
   const { startedAt, duration, lost, pid, thread, version } = recording;
   return JSON.stringify({
     traceEvents: trace.events,

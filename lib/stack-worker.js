@@ -9,7 +9,7 @@
 const { answerStack, serveStacks } = require('./binding');
 
 // Shorter than what the watchdog's thread waits for this one.
-const PATIENCE = 150;
+const PATIENCE = 200;
 // More than are handed on: the outermost ones tell the phase.
 const DEPTH = 200;
 const LINES = 50;

@@ -279,7 +279,7 @@ function mapStream(items, limit, mapper, given) {
     call.leavesOut = true;
     const asked = { call, isOrdered: true, highWaterMark: undefined };
     if (given !== undefined) options.readEach(asked, given, 'options', KEYS, readField);
-    const lanes = call.semaphore === null ? call.limit : call.semaphore.size;
+    const lanes = call.semaphore === null ? call.limit : call.semaphore.capacity;
     // Where nothing limits the lanes, the mark alone does, if there is one.
     call.window = lanes === Infinity ? (asked.highWaterMark ?? Infinity) : lanes + (asked.highWaterMark ?? lanes);
     source.prepare?.(); // promises among the items are ours from now on

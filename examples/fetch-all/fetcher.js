@@ -3,15 +3,17 @@
 // Fetches many URLs. One that cannot be fetched becomes a row that says so; it never ends the others.
 
 const { createHash } = require('node:crypto');
-const { PermanentError, consume, withTimeout } = require('../..');
+const { consume } = require('../..');
 
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 const POLICY = {
   delay: 100, // exponential, with full jitter
   maxDelay: 30_000,
-  retryIf: ({ status = 503, wait = 0 }) => TRANSIENT.has(status) && wait <= POLICY.maxDelay, // without a status: broken
   retryAfter: ({ wait }) => wait,
 };
+
+/** Whether it may pass; without a status the connection was broken, or the time over. */
+const mayPass = ({ status = 503, wait = 0 }) => TRANSIENT.has(status) && wait <= POLICY.maxDelay;
 
 async function download(url, signal) {
   const { ok, status, headers, body } = await fetch(url, { signal });
@@ -30,39 +32,54 @@ async function download(url, signal) {
   return { status, bytes, sha256: hash.digest('hex'), error: null };
 }
 
-async function fetchAll(urls, { concurrency, timeout, retries, onFailedAttempt, onRow, ...call }) {
-  const open = new Map(); // rows to hand in, at the latest when the call ends -> when their first attempt started
+async function fetchAll(urls, { concurrency, retries, onFailedAttempt, onRow, ...call }) {
+  const open = new Map(); // the rows to hand in, at the latest when the call ends, by the number of their URL
+  const began = new WeakMap(); // when a row's first attempt was made
+  let taken = 0;
+  let handedIn; // resolves when the rows so far have been
   let late; // the first TimeoutError of a URL whose next attempt would have come after the total timeout
   async function* rows() {
     for await (const url of urls) {
+      await handedIn; // a slow disk slows the fetching down, and is no timeout
       const row = { url, status: null, bytes: 0, sha256: null, attempts: 0, durationMs: 0, error: 'not started' };
-      open.set(row, NaN);
+      open.set(taken++, row);
       yield row;
     }
   }
-  const handIn = async (row) => {
-    row.durationMs = Math.round((performance.now() - open.get(row)) * 10) / 10 || 0;
-    if (open.delete(row)) await onRow(row);
+  const handIn = async (row, index) => {
+    row.durationMs = Math.round((performance.now() - began.get(row)) * 10) / 10 || 0;
+    if (open.delete(index)) await onRow(row);
   };
-  const fetchOne = async (row, _index, { signal }) => {
-    if (row.attempts++ === 0) open.set(row, performance.now());
+  const describe = (row, { status = null, message, cause }) =>
+    Object.assign(row, { status, error: cause ? `${message}: ${cause.code ?? cause.message}` : message });
+  const noteFailed = (row, error) => onFailedAttempt(describe(row, error).url, error);
+  const noteTimeout = (row, error) => error.scope === 'attempt' && noteFailed(row, error);
+
+  const fetchOne = async (row, index, { signal }) => {
+    if (row.attempts++ === 0) began.set(row, performance.now());
     try {
-      Object.assign(row, await withTimeout((ctx) => download(row.url, ctx.signal), { timeout, signal }));
+      Object.assign(row, await download(row.url, signal));
     } catch (error) {
-      const { status = null, message, cause } = error;
-      Object.assign(row, { status, error: cause ? `${message}: ${cause.code ?? cause.message}` : message });
-      if (!signal.aborted) onFailedAttempt(row.url, error);
+      if (!signal.aborted) noteFailed(row, error);
+      else if (signal.reason.scope !== 'attempt') describe(row, signal.reason); // else it is the next attempt's by now
       throw error; // it is made again, or was the last
     }
-    await handIn(row).catch((cause) => Promise.reject(new PermanentError('', { cause }))); // a slow disk holds the worker
+    handedIn = Promise.all([handedIn, handIn(row, index)]).then(() => {});
+    handedIn.catch(() => {}); // that ends the call when it takes the next URL, or in the end
   };
-  const onError = async (error, row) => {
-    if (!open.has(row)) throw error; // it could not be handed in, and ends the call
+  const retryIf = (error, { index }) => {
+    noteTimeout(open.get(index), error);
+    return mayPass(error);
+  };
+  const onError = async (error, row, index) => {
+    noteTimeout(row, error);
     if (error.scope === 'total') late ??= error;
-    await handIn(row);
+    await handIn(row, index);
   };
-  const options = { ...call, workers: concurrency, maxQueue: 0, retry: { ...POLICY, retries }, drain: true, onError };
-  await consume(rows(), fetchOne, options).finally(() => Promise.all([...open.keys()].map(handIn)));
+  const retry = { ...POLICY, retries, retryIf };
+  await consume(rows(), fetchOne, { ...call, workers: concurrency, maxQueue: 0, retry, drain: true, onError }).finally(
+    () => Promise.all([handedIn, ...[...open].map(([index, row]) => handIn(row, index))]),
+  );
   if (late) throw late;
 }
 

@@ -7,7 +7,7 @@ const { extname } = require('node:path');
 const { recorder } = require('../..');
 const { UsageError } = require('./cli');
 
-// Five or six events a request; where there are more, the latest stay.
+// Three events a request, five with a rate; where there are more, the latest stay.
 const EVENTS = 2 ** 18;
 
 async function openTrace(file) {

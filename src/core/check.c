@@ -182,7 +182,8 @@ static int check_limiter(const struct sluice_engine *engine, const struct sluice
     const struct sluice__claim *head = sluice__claim_of(limiter->claims.next);
     if (sluice__bucket_ready_for(&limiter->bucket, head->weight) < SLUICE_NEVER) return 0;
   }
-  uint32_t flags = referenced == 0 ? SLUICE_FLAG_UNREF : 0;
+  if (limiter->lender != NULL && is_armed) return 0;
+  uint32_t flags = referenced == 0 || limiter->lender != NULL ? SLUICE_FLAG_UNREF : 0;
   return check_deadline(engine, &limiter->gate, flags, tally);
 }
 

@@ -124,6 +124,7 @@ void sluice_common_give(struct sluice_seat *seat, uint64_t weight, uint64_t now)
     common->in_use -= weight;
   }
   sluice_common_serve(common, now);
+  if (common->has_bucket && head_of(common) != NULL) wake(head_of(common)->seat); /* its time may be sooner */
 }
 
 void sluice_common_withdraw(struct sluice_ticket *ticket, uint64_t now) {

@@ -55,7 +55,9 @@ void sluice__grant_sync_lane(struct sluice_engine *engine, struct sluice__job *j
 
 void sluice__grant_note_start(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane) {
   if (job->granted_end != 0 && lane->attempt == 1) set_serial(engine, job, lane);
-  if (has_lane_word(engine, lane)) engine->grants->item[lane->slot.number] = (int32_t)lane->item;
+  if (!has_lane_word(engine, lane)) return;
+  /* The driver's caller may let another thread look at it. */
+  __atomic_store_n(&engine->grants->item[lane->slot.number], (int32_t)lane->item, __ATOMIC_RELAXED);
 }
 
 void sluice__grant_end(struct sluice_engine *engine, struct sluice__job *job) {

@@ -235,7 +235,7 @@ static void advance(struct sluice_engine *engine, struct sluice__job *job, struc
 
 static void retry(struct sluice_engine *engine, struct sluice__job *job, struct sluice__lane *lane, uint64_t delay,
                   struct sluice_decision *decision) {
-  if (is_untold(engine, lane)) sluice__record_wait(engine, SLUICE_RECORD_RETRY, SLUICE_REASON_NONE, lane, delay);
+  sluice__record_wait(engine, SLUICE_RECORD_RETRY, SLUICE_REASON_NONE, lane, delay);
   if (lane->attempt < SLUICE_ATTEMPT_MAX) lane->attempt++;
   job->counts.retried++;
   if (delay > 0) {
@@ -380,6 +380,7 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
   sluice__grant_sync(engine, job);
+  int had_spare = job->has_spare;
   int is_full = job->lane_count >= job->policy.limit && job->policy.limit != SLUICE_UNLIMITED;
   /* One that waits for room is enough. Of those that run some will; but where one pulls at a time the others rest then.
    */
@@ -389,7 +390,7 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   int is_useless = is_full || has_no_room || is_taking(job) || !sluice__job_has_next_item(job);
   if (!is_useless && job->semaphore != NULL && job->lane_count > 0 && !sluice__permit_is_free(job)) {
     sluice__permit_claim(engine, job);
-    is_useless = 1;
+    is_useless = !job->has_spare; /* one that was leased has become free just now */
   }
   if (is_useless) {
     if (job->semaphore != NULL) sluice__permit_decline(engine, job);
@@ -415,6 +416,8 @@ int sluice_join(struct sluice_engine *engine, struct sluice_handle handle, struc
   job->lane_count++;
   decision->lane = sluice__slot_handle(slot);
   advance(engine, job, lane, decision);
+  /* Looking whether a permit is free has leased it: it is not held by a pull, or by who gives way. */
+  if (!had_spare && decision->action != SLUICE_ACTION_START && !lane->has_permit) sluice__permit_decline(engine, job);
   return SLUICE_OK;
 }
 

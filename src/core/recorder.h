@@ -17,14 +17,14 @@ extern "C" {
 #endif
 
 /* name, its text; the number is its place. Of an attempt that START told of exactly one of SETTLE, FAIL, RETRY and
- * TIMEOUT follows on its lane, or the CLOSE of its job. */
+ * TIMEOUT follows on its lane, or the CLOSE of its job; behind a TIMEOUT, RETRY too where there will be another. */
 #define SLUICE_RECORD_KINDS(X) \
   X(VOID, "void")       /* not an event: a START that came to nothing, since the source was empty */ \
   X(OPEN, "open")       /* a job */ \
   X(START, "start")     /* an attempt; without a job: a guard */ \
   X(SETTLE, "settle")   /* it was fulfilled */ \
   X(FAIL, "fail")       /* it was rejected, and so is its item */ \
-  X(RETRY, "retry")     /* it was rejected, and there will be another: value is the wait */ \
+  X(RETRY, "retry")     /* it was rejected, or has timed out, and there will be another: value is the wait */ \
   X(TIMEOUT, "timeout") /* the reason says whose; without a lane: the job's */ \
   X(ABANDON, "abandon") /* it has timed out, and still runs */ \
   X(LATE, "late")       /* an abandoned one of this job has ended */ \

@@ -147,9 +147,12 @@ Napi::Object Names(Napi::Env env) {
   grants["journalItems"] = SLUICE_JOURNAL_ITEMS;
   names["grants"] = grants;
   auto running = Napi::Object::New(env);
-#define SLUICE_NAME(name, index) running[#name] = index;
-  SLUICE_RUNNING_WORDS(SLUICE_NAME)
-#undef SLUICE_NAME
+  running["ON_STACK"] = offsetof(sluice_running, on_stack) / sizeof(int32_t);
+  running["CALL"] = offsetof(sluice_running, call) / sizeof(int32_t);
+  running["IS_DEBUGGED"] = offsetof(sluice_running, is_debugged) / sizeof(int32_t);
+  running["ROWS"] = offsetof(sluice_running, rows) / sizeof(int32_t);
+  running["rowWords"] = sizeof(sluice_running_row) / sizeof(int32_t);
+  running["rowCount"] = SLUICE_RUNNING_ROWS;
   running["bytes"] = sizeof(sluice_running);
   names["running"] = running;
   auto enums = Napi::Object::New(env);

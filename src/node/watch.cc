@@ -221,6 +221,11 @@ class StackServer {
   napi_async_cleanup_hook_handle cleanup_hook_ = nullptr;
 };
 
+// Test only: hasStacks(), whether a stack worker has started, in whichever thread.
+Napi::Value HasStacks(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), sluice_stacks_are_there() != 0);
+}
+
 // answerStack(request, stack, error, phase): JSON texts; `phase` may be undefined.
 void AnswerStack(const Napi::CallbackInfo& info) {
   std::string stack = info[1].ToString().Utf8Value();
@@ -241,6 +246,7 @@ void ExportWatch(Napi::Env env, Napi::Object attached, Instance* instance) {
 
 void ExportStacks(Napi::Env env, Napi::Object exports) {
   exports["serveStacks"] = Napi::Function::New<StackServer::Open>(env, "serveStacks");
+  exports["hasStacks"] = Napi::Function::New<HasStacks>(env, "hasStacks");
   exports["answerStack"] = Napi::Function::New<AnswerStack>(env, "answerStack");
 }
 

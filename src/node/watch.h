@@ -10,7 +10,7 @@ namespace sluice {
 // What an attached engine has: startWatch, stopWatch, takeReport, touchWatch.
 void ExportWatch(Napi::Env env, Napi::Object attached, Instance* instance);
 
-// What the stack worker needs, and no engine: serveStacks, answerStack.
+// What the stack worker needs, and no engine: serveStacks, answerStack; and hasStacks.
 void ExportStacks(Napi::Env env, Napi::Object exports);
 
 }  // namespace sluice

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef _WIN32
@@ -37,24 +38,39 @@ static int last_error(void) {
   return uv_translate_sys_error(errno);
 }
 
+/* A device, say: nothing may take its place, or /dev/null would be a file from then on. */
+static int is_special(const char *path) {
+  struct stat about;
+  return stat(path, &about) == 0 && !S_ISREG(about.st_mode);
+}
+
+/* A pipe that nobody reads is an error; one that is read slowly is waited for. */
+static int open_special(const char *path) {
+  int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return fd;
+}
+
 static void on_signal(uv_signal_t *signal, int number) {
   struct sluice_dump *dump = signal->data;
   (void)number;
-  int fd = open(dump->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  int is_in_place = is_special(dump->path);
+  const char *target = is_in_place ? dump->path : dump->fresh;
+  int fd = is_in_place ? open_special(target) : open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) {
-    complain(dump, dump->fresh, last_error());
+    complain(dump, target, last_error());
     return;
   }
   int error = sluice_flight_write(dump->flight, fd);
   const char *what = error == UV_ENOENT ? "nothing was recorded" : "write";
   if (close(fd) != 0 && error == 0) error = last_error();
-  if (error == 0 && rename(dump->fresh, dump->path) != 0) {
+  if (error == 0 && !is_in_place && rename(dump->fresh, dump->path) != 0) {
     what = "rename";
     error = last_error();
   }
   if (error == 0) return;
   complain(dump, what, error);
-  unlink(dump->fresh);
+  if (!is_in_place) unlink(dump->fresh);
 }
 
 static void on_stop(uv_async_t *stop) {
@@ -108,19 +124,26 @@ static int start(struct sluice_dump *dump, int number) {
   return error;
 }
 
+/* Several threads, or processes, may write to one path: each has a file of its own beside it. */
+#define ENDING_SIZE 48
+static int name_fresh(char *fresh, size_t size, const char *path) {
+  static unsigned count;
+  unsigned number = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
+  int length = snprintf(fresh, size, "%s.%d-%u.part", path, (int)uv_os_getpid(), number);
+  return length > 0 && (size_t)length < size;
+}
+
 int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path, struct sluice_dump **made) {
-  static const char ending[] = ".part";
   struct sluice_dump *dump = calloc(1, sizeof *dump);
   if (dump == NULL) return UV_ENOMEM;
   size_t length = strlen(path);
   dump->flight = flight;
   dump->path = malloc(length + 1);
-  dump->fresh = malloc(length + sizeof ending);
+  dump->fresh = malloc(length + ENDING_SIZE);
   int error = UV_ENOMEM;
   if (dump->path != NULL && dump->fresh != NULL) {
     memcpy(dump->path, path, length + 1);
-    int is_joined = snprintf(dump->fresh, length + sizeof ending, "%s%s", path, ending) > 0;
-    error = is_joined ? start(dump, signal) : UV_EINVAL;
+    error = name_fresh(dump->fresh, length + ENDING_SIZE, path) ? start(dump, signal) : UV_EINVAL;
   }
   if (error != 0) free_dump(dump);
   else *made = dump;

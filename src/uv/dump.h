@@ -15,8 +15,8 @@ extern "C" {
 struct sluice_dump;
 
 /* From now on `signal` writes what `flight` has recorded to `path`: to a file beside it, which then takes its place, so
- * that nobody reads half of one. What goes wrong is said on stderr. `path` is copied; `flight` outlives the dump.
- * Returns 0, or a libuv error: no memory, no thread, or a signal that cannot be caught. */
+ * that nobody reads half of one; a device is written to itself. What goes wrong is said on stderr. `path` is copied;
+ * `flight` outlives the dump. Returns 0, or a libuv error: no memory, no thread, or a signal that cannot be caught. */
 int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path, struct sluice_dump **dump);
 /* The signal means nothing to us any more. Waits for a file that is being written. */
 void sluice_dump_stop(struct sluice_dump *dump);

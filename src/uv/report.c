@@ -98,35 +98,64 @@ static int64_t wall_clock_ms(void) {
   return now.tv_sec * 1000 + now.tv_usec / 1000;
 }
 
-/* JavaScript writes these words in the middle of whatever it does; it is stuck now, mostly. */
-static int read_running(const struct sluice_running *words, struct sluice_running *running) {
-  running->is_running = __atomic_load_n(&words->is_running, __ATOMIC_RELAXED);
-  running->slot = __atomic_load_n(&words->slot, __ATOMIC_RELAXED);
-  running->generation = __atomic_load_n(&words->generation, __ATOMIC_RELAXED);
-  running->attempt = __atomic_load_n(&words->attempt, __ATOMIC_RELAXED);
-  __atomic_load(&words->item, &running->item, __ATOMIC_RELAXED);
-  return running->is_running != 0;
+#define LOAD(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
+
+/* Whose function is on the stack. */
+struct on_stack {
+  int32_t lane; /* as in sluice_running; 0: nobody's */
+  struct sluice_handle job;
+  uint32_t attempt;
+  double item;
+};
+
+/* In a granted run a lane goes from item to item without a START: then its word in the grants is another than what was
+ * noted, and it is at the first attempt. */
+static void read_lane(const struct sluice_pulse_setup *setup, struct on_stack *found) {
+  uint32_t slot = (uint32_t)(found->lane - 1);
+  const struct sluice_running_row *row = &setup->running->rows[slot % SLUICE_RUNNING_ROWS];
+  if (LOAD(row->lane) != found->lane) { /* it was started before anybody watched */
+    found->lane = 0;
+    return;
+  }
+  found->job.slot = (uint32_t)LOAD(row->job);
+  found->job.generation = (uint32_t)LOAD(row->generation);
+  found->attempt = (uint32_t)LOAD(row->attempt);
+  __atomic_load(&row->item, &found->item, __ATOMIC_RELAXED);
+  if (slot >= SLUICE_GRANT_LANES || found->item >= SLUICE_GRANT_NONE) return;
+  int32_t granted = LOAD(setup->driver->mailbox->grants.item[slot]);
+  if (granted == (int32_t)found->item) return;
+  found->item = granted;
+  found->attempt = 1;
 }
 
-static int is_same(const struct sluice_running *a, const struct sluice_running *b) {
-  return a->is_running == b->is_running && a->slot == b->slot && a->generation == b->generation &&
-         a->attempt == b->attempt && a->item == b->item;
+static void read_on_stack(const struct sluice_pulse_setup *setup, struct on_stack *found) {
+  memset(found, 0, sizeof *found);
+  found->lane = LOAD(setup->running->on_stack);
+  if (found->lane > 0) {
+    read_lane(setup, found);
+  } else if (found->lane < 0) {
+    found->job = (struct sluice_handle){UINT32_MAX, (uint32_t)LOAD(setup->running->call)};
+    found->attempt = 1;
+  }
 }
 
 static void put_job(struct text *text, const struct sluice_pulse_setup *setup) {
-  struct sluice_running running, again;
+  struct on_stack found, again;
   char name[SLUICE_NAME_SIZE];
-  /* Twice the same: it was not being written. Else many short ones follow each other, and none is to blame. */
-  int is_running = read_running(setup->running, &running);
-  if (!is_running || !read_running(setup->running, &again) || !is_same(&running, &again)) {
+  read_on_stack(setup, &found);
+  read_on_stack(setup, &again);
+  /* Where they differ, many short calls follow each other, and none of them is to blame. */
+  int is_same = found.lane == again.lane && found.job.slot == again.job.slot &&
+                found.job.generation == again.job.generation && found.attempt == again.attempt &&
+                found.item == again.item;
+  if (found.lane == 0 || !is_same) {
     put(text, "null");
     return;
   }
-  struct sluice_handle job = {running.slot, running.generation};
   put(text, "{\"label\":");
-  if (sluice_names_get(setup->names, job, name, sizeof name) > 0) put_string(text, name);
+  if (sluice_names_get(setup->names, found.job, name, sizeof name) > 0) put_string(text, name);
   else put(text, "null");
-  print(text, ",\"item\":%.0f,\"attempt\":%u}", running.item, running.attempt);
+  print(text, ",\"item\":%.0f,\"attempt\":%u}", found.item, found.attempt);
 }
 
 char *sluice__report_text(const struct sluice_watch *watch, uint64_t blocked, const struct sluice_answer *answer) {

@@ -2,7 +2,7 @@
  *
  *   sample   every threshold/8 (5 to 50 ms) the thread looks at each loop: has there been a mark (pulse.c), or has it
  *            slept in poll? Where neither has been for the threshold, it is stuck.
- *   ask      a stack worker is told so (it sleeps in its own loop), and the thread waits for its answer, for 250 ms.
+ *   ask      a stack worker is told so (it sleeps in its own loop), and the thread waits for its answer, for 300 ms.
  *   write    one line; then the loop is left alone until it has moved.
  *   over     the loop's next mark says how long it was, on the loop's own thread; where the caller wants to hear of it,
  *            the report is put aside for it, and its loop is woken.
@@ -27,7 +27,7 @@
 #define MILLISECOND UINT64_C(1000000)
 #define PERIOD_MIN (5 * MILLISECOND)
 #define PERIOD_MAX (50 * MILLISECOND)
-#define ANSWER_MAX (250 * MILLISECOND)
+#define ANSWER_MAX (300 * MILLISECOND)
 /* Nobody oversleeps by so much, on however busy a machine, unless the process was stopped. */
 #define OVERSLEPT (500 * MILLISECOND)
 
@@ -164,6 +164,7 @@ static struct sluice_answer answer_of(const struct sluice_watch *watch) {
   struct sluice_answer answer = {"null", "null", NULL};
   if (!(watch->setup.flags & SLUICE_WATCH_STACK)) answer.error = watch->setup.unasked;
   else if (watch->is_over) answer.error = "\"The loop turned again before a stack was taken\"";
+  else if (dog.stacks == NULL) answer.error = "\"The thread that takes stacks has not started yet, or has ended\"";
   else if (!dog.is_answered) answer.error = "\"The thread that takes stacks has not answered\"";
   else answer = (struct sluice_answer){dog.stack, dog.error, dog.phase};
   if (answer.stack == NULL || answer.error == NULL) /* its copy has failed */
@@ -387,6 +388,14 @@ struct sluice_stacks *sluice_stacks_new(uv_loop_t *loop, sluice_stacks_asked ask
   uv_cond_broadcast(&dog.changed);
   uv_mutex_unlock(&dog.mutex);
   return stacks;
+}
+
+int sluice_stacks_are_there(void) {
+  uv_once(&once, init);
+  uv_mutex_lock(&dog.mutex);
+  int are_there = dog.stacks != NULL;
+  uv_mutex_unlock(&dog.mutex);
+  return are_there;
 }
 
 static void on_stacks_closed(uv_handle_t *handle) {

@@ -14,24 +14,26 @@
 extern "C" {
 #endif
 
-/* Words that JavaScript writes, and the watchdog's thread reads at any time. */
-struct sluice_running {
-  uint32_t is_running; /* a function that was handed to us is on the stack: the rest says which call's */
-  uint32_t slot;       /* of its job, as sluice_names_get() knows it */
-  uint32_t generation;
-  uint32_t attempt;
+/* What a lane is at, noted where START was answered. */
+struct sluice_running_row {
+  int32_t lane; /* its slot + 1: lanes share rows, and this is the one that wrote here last */
+  int32_t job;  /* as sluice_names_get() knows it */
+  int32_t generation;
+  int32_t attempt;
   double item;
-  uint32_t is_debugged; /* the inspector is open: nothing is reported */
 };
 
-/* name, index as a 32-bit word (of ITEM: as a 64-bit one). */
-#define SLUICE_RUNNING_WORDS(X) \
-  X(IS_RUNNING, 0) \
-  X(SLOT, 1) \
-  X(GENERATION, 2) \
-  X(ATTEMPT, 3) \
-  X(ITEM, 2) \
-  X(IS_DEBUGGED, 6)
+#define SLUICE_RUNNING_ROWS SLUICE_GRANT_LANES
+
+/* Words that JavaScript writes, and the watchdog's thread reads at any time: which function that was handed to us is on
+ * the stack. */
+struct sluice_running {
+  int32_t on_stack;    /* the lane's slot + 1; -1: of a call that is no job; 0: none */
+  int32_t call;        /* such a call's name is that of the job {UINT32_MAX, call} */
+  int32_t is_debugged; /* the inspector is open: nothing is reported */
+  int32_t unused;
+  struct sluice_running_row rows[SLUICE_RUNNING_ROWS]; /* a lane's: its slot modulo their number */
+};
 
 struct sluice_pulse; /* one loop, as the watchdog sees it */
 struct sluice_watch;
@@ -97,6 +99,9 @@ typedef void (*sluice_stacks_asked)(uint32_t request, void *data);
 struct sluice_stacks *sluice_stacks_new(uv_loop_t *loop, sluice_stacks_asked asked, void *data);
 /* `closed` is called from the loop; then it is gone. */
 void sluice_stacks_close(struct sluice_stacks *stacks, sluice_pulse_callback closed);
+
+/* Whether there is any. Any thread may ask. */
+int sluice_stacks_are_there(void);
 
 /* Of a stack that was taken, or not. Both texts are JSON. */
 struct sluice_answer {

@@ -418,10 +418,16 @@ describe('diagnostics_channel', () => {
       const work = { resolve: undefined };
       const held = new Promise((resolve) => (work.resolve = resolve));
       const messages = [];
-      const listener = (_message, name) => messages.push(name);
+      const isOver = { resolve: undefined };
+      const over = new Promise((resolve) => (isOver.resolve = resolve));
+      const listener = (_message, name) => {
+        messages.push(name);
+        if (name === TIMEOUT) isOver.resolve();
+      };
       await heard(listener, async () => {
         const call = mapWithLimit([1], 1, () => held, { totalTimeout: 2, drain: true }).catch(() => {});
-        await sleep(20);
+        await over;
+        await new Promise(setImmediate);
         assert.deepEqual(messages, [START, TIMEOUT]);
         work.resolve();
         await call;
@@ -475,11 +481,10 @@ describe('diagnostics_channel', () => {
     async function endedIn(name, items, options) {
       const controller = new AbortController();
       const calls = [];
-      const mapper = async (item, _index, { attempt }) => {
+      const mapper = async (item, _index, { attempt, signal }) => {
         calls.push([item, attempt]);
-        if (item === 'slow') await sleep(5);
-        else if (item === 'slower') await sleep(10);
-        else throw new Error('no');
+        if (item === 'fails') throw new Error('no');
+        await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
       };
       const call = () => mapWithLimit(items, 2, mapper, { ...options, signal: controller.signal });
       const abort = () => controller.abort('enough');
@@ -494,24 +499,24 @@ describe('diagnostics_channel', () => {
       const suffix = drain ? ', though it drains' : '';
 
       it(`at its start: nothing runs${suffix}`, async () => {
-        const { calls, channels } = await endedIn(START, ['fails', 'slow'], given);
+        const { calls, channels } = await endedIn(START, ['fails', 'hangs'], given);
         assert.deepEqual([calls, channels], [[], [START, END]]);
       });
 
       it(`at a retry: which does not come${suffix}`, async () => {
-        const { calls, channels } = await endedIn(RETRY, ['fails', 'slow'], given);
+        const { calls, channels } = await endedIn(RETRY, ['fails', 'hangs'], given);
         assert.deepEqual(calls, [
           ['fails', 1],
-          ['slow', 1],
+          ['hangs', 1],
         ]);
         assert.deepEqual(channels, [START, RETRY, END]);
       });
 
       it(`at a timeout: behind which there is no retry${suffix}`, async () => {
-        const { calls, channels } = await endedIn(TIMEOUT, ['slow', 'slower'], { ...given, timeout: 2 });
+        const { calls, channels } = await endedIn(TIMEOUT, ['hangs', 'hangs too'], { ...given, timeout: 2 });
         assert.deepEqual(calls, [
-          ['slow', 1],
-          ['slower', 1],
+          ['hangs', 1],
+          ['hangs too', 1],
         ]);
         assert.ok(!channels.includes(RETRY));
         assert.deepEqual([channels.at(0), channels.at(-1)], [START, END]);

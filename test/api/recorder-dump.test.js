@@ -156,6 +156,32 @@ describe('recorder.dumpOnSignal', function () {
     }
   });
 
+  it('writes to a device, and does not take its place', async () => {
+    const { said, signal, complained, release, ended } = run('a device');
+    await said('ready');
+    signal();
+    assert.match(await complained(), /dump\.json was not written: write: no space left/);
+    assert.ok(fs.lstatSync(path.join(folder, 'dump.json')).isSymbolicLink());
+    release();
+    assert.deepEqual(await ended, [0, null]);
+  });
+
+  it('leaves a whole file where several write to the same one', async () => {
+    const { child, said, signal, release, ended } = run('several for one file');
+    let complaints = '';
+    child.stderr.on('data', (text) => (complaints += text));
+    await said('ready');
+    for (let round = 0; round < 5; round++) {
+      signal();
+      do await new Promise((resolve) => setTimeout(resolve, 20));
+      while (fs.readdirSync(folder).join() !== 'dump.json');
+      Recording.read(fs.readFileSync(path.join(folder, 'dump.json')));
+    }
+    release();
+    assert.deepEqual(await ended, [0, null]);
+    assert.equal(complaints, '');
+  });
+
   it('ends with its thread, also one that is terminated in a busy loop', async () => {
     const { said, ended } = run('a worker that is terminated');
     await said('done');

@@ -68,6 +68,7 @@ describe('recorder, on a virtual clock', () => {
       '7 park 0 2.2 backoff 5',
       '10 timeout 1 1.1 attempt',
       '10 abandon 1 1.1',
+      '10 retry 1 1.1 5',
       '10 park 1 1.2 backoff 5',
       '12 wake 0 2.2 backoff',
       '12 start 0 2.2',

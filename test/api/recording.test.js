@@ -206,11 +206,12 @@ describe('Recording', () => {
           assert.equal(shown('failed'), told('fail'));
           const backoffs = given.events.filter(({ kind, reason }) => kind === 'park' && reason === 'backoff');
           assert.equal(bars.filter(({ delay }) => delay !== null).length, backoffs.length);
+          assert.equal(backoffs.length, told('retry'));
           const tails = bars.map(({ tail }) => tail).filter((tail) => tail !== null);
           assert.equal(tails.length, told('abandon'));
           assert.equal(tails.filter(({ isUnknown }) => !isUnknown).length, told('late'));
           assert.ok(tails.every(({ isOpen }) => !isOpen));
-          const ended = told('settle') + told('fail') + told('retry') + told('timeout');
+          const ended = told('settle') + told('fail') + shown('retried') + told('timeout');
           assert.equal(shown('aborted'), told('start') - ended, 'who did not end by himself was stopped');
           assert.equal(shown('open'), 0);
           assert.ok(bars.every(({ startsBefore }) => !startsBefore));
@@ -359,10 +360,12 @@ describe('Recording', () => {
       assert.deepEqual(fates(bars.filter(({ tail }) => tail !== null)), [[10, false, true, false]]);
     });
 
-    it('knows that an attempt that timed out is tried again by the wait for it', () => {
+    it('knows of an attempt that timed out that it is tried again', () => {
       const [first] = barsOf([
         [0, 'start'],
         [10, 'timeout', { reason: 'attempt' }],
+        [10, 'abandon'],
+        [10, 'retry', { ms: 25 }],
         [10, 'park', { attempt: 2, reason: 'backoff', ms: 25 }],
         [36, 'wake', { attempt: 2, reason: 'backoff' }],
         [36, 'start', { attempt: 2 }],

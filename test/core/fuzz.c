@@ -3,12 +3,21 @@
 #include <math.h>
 #include <string.h>
 
+#include "common.h"
 #include "mailbox.h"
 #include "world.h"
 
 enum { HANDLES = 16, LINES = 4, FIRST_DOUBLE = 8, DOUBLES = 48 - FIRST_DOUBLE, INTS = 16, MORE_INTS = 96 };
 
 static const double durations[] = {INFINITY, 0, 1, 10, 1000, 0.001, 1e10, INFINITY};
+
+/* A limit in common with another thread, which is the bytes too: its engine is seat 0, the other is seat 1. */
+struct fuzz_common {
+  struct sluice_common common;
+  struct sluice_seat seats[2];
+  int has_left;
+};
+enum { COMMONS = 2 }; /* permits, and tokens */
 
 struct player {
   const uint8_t *at;
@@ -22,6 +31,7 @@ struct player {
   struct sluice_handle limiters[LINES];
   unsigned semaphore_count;
   unsigned limiter_count;
+  struct fuzz_common commons[COMMONS];
   double now;
   uint64_t hash; /* of all words answered */
 };
@@ -214,6 +224,7 @@ static void call(struct player *player, enum sluice_operation operation) {
   sluice_measure(player->engine, &usage_before);
   sluice_mailbox_call(player->engine, &player->mailbox, operation);
   EXPECT(sluice_check(player->engine));
+  for (int i = 0; i < COMMONS; i++) EXPECT(sluice_common_check(&player->commons[i].common));
   sluice_measure(player->engine, &usage);
   EXPECT_EQ(usage.memory, player->memory.in_use);
   note_answers(player);
@@ -287,6 +298,112 @@ static void play(struct player *player) {
   }
 }
 
+/* Leases. */
+
+static struct player *playing; /* whose clock is every lender's */
+
+static uint64_t now(void) {
+  return (uint64_t)playing->now;
+}
+
+static int take(void *seat, uint64_t weight, uint64_t max_waiting, struct sluice_ticket *ticket) {
+  return sluice_common_take(seat, weight, max_waiting, ticket, now());
+}
+
+static void withdraw(void *seat, struct sluice_ticket *ticket) {
+  (void)seat;
+  sluice_common_withdraw(ticket, now());
+}
+
+static void give(void *seat, uint64_t weight) {
+  sluice_common_give(seat, weight, now());
+}
+
+static int is_wanted(void *seat, uint64_t own) {
+  const struct sluice_common *common = ((struct sluice_seat *)seat)->common;
+  return common->waiting > own || common->in_use > common->permits;
+}
+
+static int resize(void *seat, uint64_t permits) {
+  return sluice_common_resize(((struct sluice_seat *)seat)->common, permits, now());
+}
+
+static int reconfigure(void *seat, const struct sluice_rate *rate) {
+  return sluice_common_reconfigure(((struct sluice_seat *)seat)->common, rate, now());
+}
+
+static void penalize(void *seat, uint64_t duration) {
+  sluice_common_penalize(((struct sluice_seat *)seat)->common, duration, now());
+}
+
+static void level(void *seat, struct sluice_level *level) {
+  sluice_common_level(((struct sluice_seat *)seat)->common, level, now());
+}
+
+static void leave(void *seat) {
+  sluice_seat_leave(seat, now());
+  SLUICE__CONTAINER((struct sluice_seat *)seat, struct fuzz_common, seats)->has_left = 1;
+}
+
+static const struct sluice_lender lender = {take,        withdraw, give,  is_wanted, resize,
+                                            reconfigure, penalize, level, leave};
+
+/* The engine's seat at this one, as the next of its semaphores or limiters. */
+static void lease(struct player *player, int number) {
+  struct fuzz_common *it = &player->commons[number];
+  struct sluice_handle handle;
+  sluice_seat_join(&it->seats[0], &it->common);
+  it->has_left = 0;
+  if (it->common.has_bucket) {
+    EXPECT_EQ(sluice_lease_tokens(player->engine, &lender, &it->seats[0], &handle), SLUICE_OK);
+    player->limiters[player->limiter_count++ % LINES] = handle;
+  } else {
+    EXPECT_EQ(sluice_lease_permits(player->engine, &lender, &it->seats[0], &handle), SLUICE_OK);
+    player->semaphores[player->semaphore_count++ % LINES] = handle;
+  }
+}
+
+static void begin_commons(struct player *player) {
+  const struct sluice_rate rate = {.max = 3, .per = SECOND, .burst = 2};
+  playing = player;
+  EXPECT_EQ(sluice_common_permits(&player->commons[0].common, 3), SLUICE_OK);
+  EXPECT_EQ(sluice_common_tokens(&player->commons[1].common, &rate), SLUICE_OK);
+  for (int i = 0; i < COMMONS; i++) {
+    sluice_seat_join(&player->commons[i].seats[1], &player->commons[i].common);
+    lease(player, i);
+  }
+}
+
+/* What the other thread does, and what is delivered. */
+static void play_common(struct player *player) {
+  uint8_t choice = take_byte(player);
+  int number = choice % COMMONS;
+  struct fuzz_common *it = &player->commons[number];
+  struct sluice_seat *seats = it->seats;
+  switch (choice / COMMONS % 4) {
+    case 0:
+      take(&seats[1], 1 + choice / 8 % 4, UINT64_MAX, NULL);
+      break;
+    case 1:
+      if (it->common.has_bucket || seats[1].held > 0) give(&seats[1], 1);
+      break;
+    case 2:
+      if (it->has_left) lease(player, number);
+      break;
+    default:
+      sluice_common_serve(&it->common, now());
+  }
+  while (sluice_common_woken(&it->common) != NULL) continue;
+  for (int most = choice / 64; most > 0 && !it->has_left; most--) {
+    enum sluice_ticket_state state;
+    struct sluice_ticket *ticket = sluice_seat_next(&seats[0], &state);
+    if (ticket == NULL) break;
+    sluice_lend(player->engine, ticket, state == SLUICE_TICKET_GRANTED);
+    EXPECT(sluice_check(player->engine));
+  }
+  EXPECT(sluice_common_check(&it->common));
+}
+
 uint64_t fuzz_mailbox_traffic(const uint8_t *bytes, size_t size, uint8_t noise) {
   static struct player players;
   struct player *player = &players;
@@ -297,7 +414,11 @@ uint64_t fuzz_mailbox_traffic(const uint8_t *bytes, size_t size, uint8_t noise) 
   player->memory.noise = noise;
   player->engine = sluice_engine_new(&player->memory.allocator, 1);
   sluice_share_grants(player->engine, &player->mailbox.grants);
-  while (player->at < player->end) play(player);
+  begin_commons(player);
+  while (player->at < player->end) {
+    if (*player->at % 8 == 5) play_common(player);
+    play(player);
+  }
   sluice_engine_free(player->engine);
   EXPECT_EQ(player->memory.in_use, 0);
   return player->hash;

@@ -247,7 +247,7 @@ void test_recorder_tells_how_an_attempt_under_review_ended_once(void) {
   lane = flight.world.decision.lane;
   world_plan(&flight.world, lane, SLUICE_OUTCOME_WISH, 0);
   world_step(&flight.world, lane, SLUICE_OUTCOME_RETRY);
-  EXPECT_EVENTS(&flight, "timeout 0 0.2 attempt, abandon 0 0.2, start 0 0.3");
+  EXPECT_EVENTS(&flight, "timeout 0 0.2 attempt, abandon 0 0.2, retry 0 0.2 0, start 0 0.3");
   world_step(&flight.world, lane, SLUICE_OUTCOME_REJECTED);
   world_step(&flight.world, lane, SLUICE_OUTCOME_REFUSED);
   EXPECT_EVENTS(&flight, "fail 0 0.3, close fail");
@@ -279,7 +279,8 @@ void test_recorder_tells_of_timeouts_and_what_is_left_of_them(void) {
   world_start(&flight.world, job, 0);
   world_pass(&flight.world, 50 * MS);
   EXPECT_EQ(world_next(&flight.world), SLUICE_EVENT_TIMED_OUT);
-  EXPECT_EVENTS(&flight, "open, start 0 0.1, timeout 0 0.1 attempt, abandon 0 0.1, park 0 0.2 backoff 100");
+  EXPECT_EVENTS(&flight,
+                "open, start 0 0.1, timeout 0 0.1 attempt, abandon 0 0.1, retry 0 0.1 100, park 0 0.2 backoff 100");
   world_late(&flight.world, job);
   EXPECT_EVENTS(&flight, "late");
   world_pass(&flight.world, 100 * MS);

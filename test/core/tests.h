@@ -366,6 +366,39 @@
   X(common_a_bucket_filled_again_has_no_fraction) \
   X(common_penalize_shuts_for_all_seats) \
   X(common_reconfigure_refuses_and_moves_the_time) \
+  X(lease_gives_what_is_free_to_any_engine) \
+  X(lease_is_one_line_of_all_engines) \
+  X(lease_what_has_become_free_meanwhile_is_taken) \
+  X(lease_who_came_meanwhile_may_be_one_too_many) \
+  X(lease_a_job_takes_what_has_become_free_meanwhile) \
+  X(lease_what_is_withdrawn_before_its_delivery_goes_to_the_next) \
+  X(lease_what_times_out_before_its_delivery_goes_to_the_next) \
+  X(lease_shut_lets_the_others_wait) \
+  X(lease_a_wait_keeps_the_loop_alive) \
+  X(lease_closing_gives_back_what_it_holds) \
+  X(lease_an_engine_that_is_gone_gives_everything_back) \
+  X(lease_a_resize_refuses_and_serves_everywhere) \
+  X(lease_tokens_come_in_the_order_of_asking) \
+  X(lease_tokens_of_who_has_gone_are_given_back) \
+  X(lease_penalize_and_reconfigure_are_for_all) \
+  X(lease_tokens_that_come_back_make_the_wait_shorter) \
+  X(lease_jobs_hand_one_permit_on_until_another_engine_waits) \
+  X(lease_jobs_of_two_engines_take_turns) \
+  X(lease_jobs_grow_as_others_give) \
+  X(lease_jobs_of_each_source) \
+  X(lease_jobs_hold_no_permit_while_they_pull) \
+  X(lease_jobs_hold_no_permit_while_they_wait_for_their_reader) \
+  X(lease_jobs_hold_no_permit_while_they_give_way) \
+  X(lease_jobs_that_end_before_the_delivery_give_back) \
+  X(lease_jobs_that_drain_keep_what_runs) \
+  X(lease_jobs_hold_permits_for_an_item_as_long_as_it_lasts) \
+  X(lease_jobs_shrink_with_a_resize) \
+  X(lease_jobs_of_two_engines_share_a_rate) \
+  X(lease_jobs_give_back_a_token_that_nobody_needs) \
+  X(lease_jobs_that_may_start_nothing_give_their_token_back) \
+  X(lease_jobs_with_a_permit_and_a_token) \
+  X(random_leases_are_conserved_and_everybody_is_served) \
+  X(lease_each_allocation_may_fail) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \

@@ -13,7 +13,18 @@ describe('example: fetch-all, wrong usage', function () {
   it('--help explains every option and exits 0', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
-    const names = ['concurrency', 'timeout', 'retries', 'rate', 'total-timeout', 'out', 'input', 'seed', 'files'];
+    const names = [
+      'concurrency',
+      'timeout',
+      'retries',
+      'rate',
+      'total-timeout',
+      'out',
+      'input',
+      'trace',
+      'seed',
+      'files',
+    ];
     for (const name of names) {
       assert.match(stdout, new RegExp(`--${name} `));
     }
@@ -33,6 +44,8 @@ describe('example: fetch-all, wrong usage', function () {
     [['file:///etc/passwd'], /'file:\/\/\/etc\/passwd' is not a http or https URL/],
     [['--input', '/no/such/file'], /cannot read the URLs: ENOENT/],
     [['--out', '/no/such/directory/rows', 'http://127.0.0.1/'], /cannot write the rows: ENOENT/],
+    [['--trace', 'run.txt', 'http://127.0.0.1/'], /--trace must be a \.html or a \.json file, got 'run.txt'/],
+    [['--trace', '/no/such/directory/run.html', 'http://127.0.0.1/'], /cannot write the trace: ENOENT/],
     [['--out', '/no/such/directory/rows'], /cannot write the rows: ENOENT/],
   ];
   for (const [args, message] of mistakes) {

@@ -8,6 +8,8 @@ const path = require('node:path');
 const { Worker, isMainThread, workerData } = require('node:worker_threads');
 const { library } = require('./world');
 
+const hasStacks = () => require('../../lib/binding').hasStacks();
+
 const [name, folder] = isMainThread ? process.argv.slice(2) : workerData;
 const file = (base) => path.join(folder, base);
 const write = (line) => writeSync(1, `${JSON.stringify(line)}\n`);
@@ -33,8 +35,11 @@ function work(rounds) {
 
 const watch = (options) => library().watchLoop({ threshold: 100, ...options });
 const tells = (options) => watch({ onBlocked: (report) => write({ over: report }), ...options });
-/** The stack worker is there by then. */
-const soon = (act) => setTimeout(act, 150);
+/** In a timer, once the stack worker is there; in a worker there is none. */
+function soon(act) {
+  if (isMainThread && !hasStacks()) setTimeout(soon, 10, act);
+  else setTimeout(act, 1);
+}
 const inMapper = (block) =>
   library().mapWithLimit(
     ['first', 'second'],
@@ -74,7 +79,7 @@ Object.assign(cases, {
   },
   'no stack': () => {
     tells({ stack: false });
-    soon(blocks.busy);
+    setTimeout(blocks.busy, 1);
   },
   'to a file': () => {
     watch({ log: file('log') });
@@ -139,7 +144,7 @@ Object.assign(cases, {
     handle.stop();
     handle.stop();
     handle[Symbol.dispose]();
-    soon(() => work(100));
+    setTimeout(() => work(100), 1);
   },
   debugged: () => {
     tells();

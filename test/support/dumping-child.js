@@ -92,6 +92,27 @@ const cases = {
     say('ready');
   },
 
+  'a device'() {
+    fs.symlinkSync('/dev/full', file);
+    recorder.start();
+    recorder.dumpOnSignal('SIGUSR2', file);
+    setInterval(() => {
+      if (fs.existsSync(released)) process.exit();
+    }, 10);
+    say('ready');
+  },
+
+  // So many events that each writes for a while.
+  async 'several for one file'() {
+    recorder.start();
+    await mapWithLimit(Array.from({ length: 20_000 }), 8, async () => {});
+    for (let i = 0; i < 4; i++) recorder.dumpOnSignal('SIGUSR2', file);
+    setInterval(() => {
+      if (fs.existsSync(released)) process.exit();
+    }, 10);
+    say('ready');
+  },
+
   'beside listeners'() {
     recorder.start();
     const heard = (who) => () => say(`${who} heard`);

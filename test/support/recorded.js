@@ -24,13 +24,14 @@ const ENDS = new Set(['settle', 'fail', 'retry', 'timeout']);
 
 /**
  * What is true of every recording that is whole: times do not go back; between two starts on a lane there is exactly one
- * end; every attempt that is not over when its job is ends with it; no more run at once than `limit`.
+ * end, and behind a timeout maybe a retry; every attempt that is not over when its job is ends with it; no more run at once than `limit`.
  */
 function checkWhole({ events, jobs, lost, duration }, limit = Infinity) {
   assert.equal(lost, 0);
   let latest = 0;
   const running = new Map(); // by lane: "job item.attempt"
   const open = new Set();
+  const overdue = new Map(); // by lane: the attempt that timed out there last
   for (const event of events) {
     const { time, kind, job, lane, item, attempt } = event;
     assert.ok(time >= latest && time <= duration, `at ${time}, behind ${latest}`);
@@ -50,6 +51,10 @@ function checkWhole({ events, jobs, lost, duration }, limit = Infinity) {
     } else if (ENDS.has(kind) && running.has(lane)) {
       assert.equal(what, running.get(lane), `${kind} of what does not run`);
       running.delete(lane);
+      if (kind === 'timeout') overdue.set(lane, what);
+    } else if (kind === 'retry') {
+      assert.equal(what, overdue.get(lane), 'retry of what has not failed');
+      overdue.delete(lane);
     } else if (ENDS.has(kind)) {
       assert.equal(kind, 'timeout', `${kind} of nothing`); // of a wait, or a whole job
     } else if (kind === 'close') {

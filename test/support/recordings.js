@@ -268,12 +268,12 @@ class Call {
     this.failed(run.what, true);
   }
 
-  /** Of an attempt that timed out no more is told; the wait for the next one is. */
+  /** `isTold`: of an attempt that timed out, which is told once. */
   failed(what, isTold = false) {
     const { plan, world } = this;
     if (what.attempt <= plan.retries) {
       const ms = plan.delay * 2 ** (what.attempt - 1) * (0.5 + world.random());
-      if (!isTold) this.tell('retry', { ...what, ms });
+      this.tell('retry', { ...what, ms });
       world.semaphores.get(plan.semaphore)?.give();
       const again = { ...what, attempt: what.attempt + 1 };
       this.tell('park', { ...again, reason: 'backoff', ms });

@@ -42,7 +42,7 @@ function checkEvent(event) {
   const { name, ph, pid, tid, ts, cat, args, cname } = event;
   const check = (isRight) => isRight || assert.fail(JSON.stringify(event));
   check(typeof name === 'string' && PHASES.has(ph));
-  for (const number of [pid, tid]) check(Number.isSafeInteger(number) && number >= 0);
+  for (const number of [pid, tid]) check(Number.isInteger(number) && number > 0 && number < 2 ** 31);
   check(Number.isFinite(ts) && ts >= 0);
   check(cat === undefined || typeof cat === 'string');
   check(typeof args === 'object' && args !== null);
@@ -71,7 +71,10 @@ function checkNames(events) {
     assert.ok(!set.has(key), `${name} of ${key} is said twice`);
     set.add(key);
   }
+  const processOf = new Map();
   for (const { ph, pid, tid } of events) {
+    if (processOf.has(tid) && processOf.get(tid) !== pid) assert.fail(`thread ${tid} is in two processes`);
+    processOf.set(tid, pid);
     if (!processes.has(pid)) assert.fail(`process ${pid} has no name`);
     if (ph === 'X' && !threads.has(`${pid}:${tid}`)) assert.fail(`thread ${pid}:${tid} has no name`);
   }

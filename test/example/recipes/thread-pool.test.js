@@ -16,15 +16,14 @@ describe('recipes: one rate limit for a pool of threads', function () {
   let pool;
   let threads; // those that this test's pool has started
   let arrivals; // [batch, performance.now()]
-  let refuseUntil;
+  let refuses; // the first request of the test, which is told to wait for a second
 
   const server = tinyServer({
     '/place': (request, response) => {
       const { searchParams } = new URL(request.url, 'http://localhost');
       const now = performance.now();
       arrivals.push([searchParams.get('batch'), now]);
-      if (arrivals.length === 1 && refuseUntil !== 0) refuseUntil = now + 1_000;
-      if (now < refuseUntil) response.writeHead(429, { 'retry-after': '1' }).end();
+      if (arrivals.length === 1 && refuses) response.writeHead(429, { 'retry-after': '1' }).end();
       else response.end(searchParams.get('id'));
     },
   });
@@ -36,7 +35,7 @@ describe('recipes: one rate limit for a pool of threads', function () {
   after(() => project.remove());
   beforeEach(() => {
     arrivals = [];
-    refuseUntil = 0;
+    refuses = false;
     threads = [];
     process.on('worker', note);
     pool = createPool(project.path('worker.js'), 3);
@@ -47,10 +46,10 @@ describe('recipes: one rate limit for a pool of threads', function () {
   });
 
   it('all threads together keep to the rate, and none waits for another one to end', async () => {
-    const batches = ['a', 'b', 'c'].map((name) => pool.run(batch(name, 12)));
-    assert.deepEqual(await Promise.all(batches), [found(12), found(12), found(12)]);
+    const batches = ['a', 'b', 'c'].map((name) => pool.run(batch(name, 24)));
+    assert.deepEqual(await Promise.all(batches), [found(24), found(24), found(24)]);
     assert.equal(threads.length, 3);
-    assert.equal(arrivals.length, 36);
+    assert.equal(arrivals.length, 72);
     for (let from = 0; from < arrivals.length; from += 1) {
       for (let to = from; to < arrivals.length; to += 1) {
         const allowed = 1 + (MAX * (arrivals[to][1] - arrivals[from][1] + JITTER)) / 1_000;
@@ -60,11 +59,11 @@ describe('recipes: one rate limit for a pool of threads', function () {
   });
 
   it('a Retry-After that one thread is given stops all of them', async () => {
-    refuseUntil = Infinity; // from the first request on, for one second
-    const batches = ['a', 'b', 'c'].map((name) => pool.run(batch(name, 4)));
-    assert.deepEqual(await Promise.all(batches), [found(4), found(4), found(4)]);
+    refuses = true;
+    const batches = ['a', 'b', 'c'].map((name) => pool.run(batch(name, 20))); // alone each would need 0.4 s
+    assert.deepEqual(await Promise.all(batches), [found(20), found(20), found(20)]);
     const [[, first]] = arrivals;
-    const meanwhile = arrivals.filter(([, at]) => at > first + 500 && at < first + 990);
+    const meanwhile = arrivals.filter(([, at]) => at > first + 250 && at < first + 990);
     assert.deepEqual(meanwhile, []);
   });
 
