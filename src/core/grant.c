@@ -10,6 +10,11 @@ static int has_job_word(const struct sluice_engine *engine, const struct sluice_
   return engine->grants != NULL && job->slot.number < SLUICE_GRANT_JOBS;
 }
 
+/* A relaxed store is a plain one to the processor: whoever writes a recording reads the word from another thread. */
+static void store(int32_t *word, int32_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
 static int32_t *next_item_word(const struct sluice_engine *engine, const struct sluice__job *job) {
   return &engine->grants->next_item[job->slot.number];
 }
@@ -57,7 +62,7 @@ void sluice__grant_note_start(struct sluice_engine *engine, struct sluice__job *
 
 void sluice__grant_end(struct sluice_engine *engine, struct sluice__job *job) {
   if (job->granted_end == 0) return;
-  *next_item_word(engine, job) = SLUICE_GRANT_NONE;
+  store(next_item_word(engine, job), SLUICE_GRANT_NONE);
   sluice__record_grant_end(engine, job);
   job->granted_end = 0;
   sluice__list_unlink(&job->granted);
@@ -91,7 +96,7 @@ void sluice__grant(struct sluice_engine *engine, struct sluice__job *job, struct
   }
   engine->serial += (uint32_t)(end - job->next_item);
   job->granted_end = end;
-  *next_item_word(engine, job) = (int32_t)job->next_item;
+  store(next_item_word(engine, job), (int32_t)job->next_item);
   sluice__record_grant(engine, job);
   decision->granted = end;
 }

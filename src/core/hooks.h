@@ -21,7 +21,7 @@ void sluice__write_alone(struct sluice_engine *engine, enum sluice_record_kind k
 void sluice__write_void(struct sluice_engine *engine, const struct sluice__lane *lane);
 
 static inline int sluice__is_recorded(const struct sluice_engine *engine) {
-  return __builtin_expect(engine->recorder != NULL, 0);
+  return __builtin_expect(engine->recorder != NULL, 0) != 0;
 }
 
 /* Of a job's lane and the item it holds. */

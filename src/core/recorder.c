@@ -236,19 +236,20 @@ static uint64_t oldest(const struct sluice_recorder *recorder, uint64_t count) {
 
 size_t sluice_recorder_read(const struct sluice_recorder *recorder, uint64_t *from, struct sluice_record *records,
                             size_t most) {
-  uint64_t count = sluice_recorder_count(recorder);
-  uint64_t first = oldest(recorder, count);
-  if (*from < first) *from = first;
-  size_t copied = 0;
-  for (uint64_t number = *from; number < count && copied < most; number++)
-    read(recorder->words[number % (recorder->capacity + 1)], &records[copied++]);
-  /* What has been overwritten while it was copied. */
-  first = oldest(recorder, sluice_recorder_count(recorder));
-  if (first <= *from) return copied;
-  size_t lost = first - *from < copied ? (size_t)(first - *from) : copied;
+  size_t copied, lost;
+  do {
+    uint64_t count = sluice_recorder_count(recorder);
+    uint64_t first = oldest(recorder, count);
+    if (*from < first) *from = first;
+    copied = lost = 0;
+    for (uint64_t number = *from; number < count && copied < most; number++)
+      read(recorder->words[number % (recorder->capacity + 1)], &records[copied++]);
+    /* What has been overwritten while it was copied. */
+    first = oldest(recorder, sluice_recorder_count(recorder));
+    if (first > *from) lost = first - *from < copied ? (size_t)(first - *from) : copied;
+    *from += lost;
+  } while (lost > 0 && lost == copied);
   for (size_t i = lost; i < copied; i++) records[i - lost] = records[i];
-  *from += lost;
-  if (lost == copied && copied > 0) return sluice_recorder_read(recorder, from, records, most);
   return copied - lost;
 }
 

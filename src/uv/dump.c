@@ -126,10 +126,11 @@ static int start(struct sluice_dump *dump, int number) {
 
 /* Several threads, or processes, may write to one path: each has a file of its own beside it. */
 #define ENDING_SIZE 48
-static void write_ending(char *ending) {
+static int name_fresh(char *fresh, size_t size, const char *path) {
   static unsigned count;
   unsigned number = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
-  snprintf(ending, ENDING_SIZE, ".%d-%u.part", (int)uv_os_getpid(), number);
+  int length = snprintf(fresh, size, "%s.%d-%u.part", path, (int)uv_os_getpid(), number);
+  return length > 0 && (size_t)length < size;
 }
 
 int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path, struct sluice_dump **made) {
@@ -142,9 +143,7 @@ int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path
   int error = UV_ENOMEM;
   if (dump->path != NULL && dump->fresh != NULL) {
     memcpy(dump->path, path, length + 1);
-    memcpy(dump->fresh, path, length);
-    write_ending(dump->fresh + length);
-    error = start(dump, signal);
+    error = name_fresh(dump->fresh, length + ENDING_SIZE, path) ? start(dump, signal) : UV_EINVAL;
   }
   if (error != 0) free_dump(dump);
   else *made = dump;

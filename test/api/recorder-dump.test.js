@@ -85,6 +85,19 @@ describe('recorder.dumpOnSignal', function () {
     await ended;
   });
 
+  it('writes while the engine works and the ring goes round', async () => {
+    const { said, signal, release, ended } = run('working');
+    await said('ready');
+    for (let i = 0; i < 20; i++) {
+      signal();
+      const { events, lost } = Recording.read(await dumped());
+      assert.ok(lost >= 0);
+      for (let j = 1; j < events.length; j++) assert.ok(events[j].time >= events[j - 1].time, `event ${j}`);
+    }
+    release();
+    assert.deepEqual(await ended, [0, null]);
+  });
+
   it('in a worker that is stuck, too', async () => {
     const { signal, release, said, ended } = run('stuck in a worker');
     await said('thread 1');

@@ -479,6 +479,10 @@ void test_recorder_tells_of_waiters_under_numbers_of_their_own(void) {
   world_observe(world, world->now);
   EXPECT_EQ(world_next(world), SLUICE_EVENT_GRANTED);
   EXPECT_EVENTS(&flight, "timeout w1 wait, wake w3 rate");
+  world_await_permits(world, semaphore, 1);
+  EXPECT_EQ(sluice_semaphore_shut(world->engine, semaphore), SLUICE_OK);
+  EXPECT_EQ(world_hand(world), SLUICE_EVENT_SHUT);
+  EXPECT_EVENTS(&flight, "park w3 limit, abort w3");
   flight_fini(&flight);
 }
 
@@ -563,7 +567,11 @@ void test_recorder_knows_of_a_granted_run_before_the_engine_does(void) {
   EXPECT_EQ(time, 7);
   time = 5;
   EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 6, &time, records), 4);
-  EXPECT_EQ(time, 6); /* no later than now */
+  EXPECT_EQ(time, 6);              /* no later than now */
+  world_count(&flight.world, job); /* reads what was taken, and grants nothing new */
+  count = sluice_recorder_count(flight.recorder);
+  EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 100, &time, records), 0);
+  take(&flight, job, second);
   world_step(&flight.world, first, SLUICE_OUTCOME_FULFILLED);
   EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 100, &time, records), 0); /* it knows by now */
   count = sluice_recorder_count(flight.recorder);

@@ -37,6 +37,18 @@ const cases = {
     say('done');
   },
 
+  async working() {
+    recorder.start({ events: 1000 });
+    recorder.dumpOnSignal('SIGUSR2', file);
+    say('ready');
+    const items = Array.from({ length: 3000 }, (_, i) => i);
+    while (!fs.existsSync(released)) {
+      await mapWithLimit(items, 5, async (item) => item);
+      await new Promise(setImmediate);
+      recorder.start({ events: 1000 });
+    }
+  },
+
   'stuck in a worker'() {
     if (isMainThread) {
       new Worker(__filename, { workerData: [name, folder] }).on('exit', () => say('done'));
