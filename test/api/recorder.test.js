@@ -240,6 +240,21 @@ describe('recorder, on a virtual clock', () => {
     assert.equal(recording.events.filter(({ kind }) => kind === 'settle').length, 500);
   });
 
+  it('a mapper that blocks in a granted run: the time is that item’s, and of those that ran beside it', async () => {
+    const items = Array.from({ length: 200 }, (_, i) => i);
+    clock.warmUp();
+    const slow = (item) => {
+      if (item === 103) clock.now += 100;
+    };
+    await clock.over(mapWithLimit(items, 4, async (item) => slow(item)));
+    const { events } = recorder.snapshot();
+    const began = new Map(events.filter(({ kind }) => kind === 'start').map(({ item, time }) => [item, time]));
+    const ended = new Map(events.filter(({ kind }) => kind === 'settle').map(({ item, time }) => [item, time]));
+    assert.equal(ended.get(103) - began.get(103), 100);
+    for (const item of items.slice(0, 100)) assert.equal(ended.get(item), began.get(103), `${item} was over before`);
+    for (const item of items.slice(107)) assert.equal(began.get(item), ended.get(103), `${item} came behind`);
+  });
+
   it('tells in the middle of a granted run who runs', async () => {
     const items = Array.from({ length: 100 }, (_, i) => i);
     clock.warmUp();

@@ -192,6 +192,35 @@ describe('a rate limiter shared by threads', function () {
     });
   });
 
+  it('whatever threads do to it at once, nobody waits for ever', async () => {
+    const rate = { max: 4, per: 1, burst: 8 };
+    await crew.share('RateLimiter', rate);
+    await crew.each(
+      async (world, name, rate) => {
+        const { RateLimiter } = world.sluice;
+        const one = async (i) => {
+          const handle = i % 5 === 0 ? new RateLimiter({ ...rate, shared: name }) : world.it;
+          const tokens = 1 + (i % 3);
+          try {
+            if (i % 11 === 3) handle.reconfigure({ burst: 3 + (i % 6) });
+            if (i % 13 === 3) handle.penalize(i % 3);
+            if (i % 3 === 0) handle.tryAcquire(tokens);
+            else await handle.acquire(tokens, i % 2 === 0 ? { timeout: 1 + (i % 50) } : undefined);
+            if (handle.available > 8) throw new Error('too many');
+          } catch (error) {
+            if (error.name !== 'TimeoutError') throw error;
+          }
+          if (handle !== world.it) handle.close();
+        };
+        for (let round = 0; round < 8; round++)
+          await Promise.all(Array.from({ length: 30 }, (_, i) => one(i * 7 + round)));
+      },
+      crew.name,
+      rate,
+    );
+    assert.equal(crew.it.waiting, 0);
+  });
+
   describe('a blocked thread', () => {
     it('whose turn it is does not hold up the others', async () => {
       await crew.share('RateLimiter', { max: 1, per: 30, burst: 1 });

@@ -348,6 +348,33 @@ describe('shared by threads', function () {
     });
   });
 
+  it('whatever threads do to it at once, what is counted stays right', async () => {
+    await crew.share('Semaphore', 4);
+    await crew.each(async (world, name) => {
+      const { Semaphore } = world.sluice;
+      const one = async (i) => {
+        const handle = i % 5 === 0 ? new Semaphore(4, { shared: name }) : world.it;
+        const weight = 1 + (i % 2);
+        try {
+          if (i % 11 === 3) handle.resize(2 + (i % 5));
+          const permit =
+            i % 3 === 0 ? handle.tryAcquire(weight) : await handle.acquire(weight, { timeout: 1 + (i % 50) });
+          if (i % 4 === 0) await world.turn();
+          if (handle.available > 6 || handle.waiting > 4000) throw new Error('too many');
+          if (i % 10 === 0 && handle !== world.it) handle.close();
+          permit?.release();
+        } catch (error) {
+          if (error.name !== 'TimeoutError') throw error;
+        }
+        if (handle !== world.it) handle.close();
+      };
+      for (let round = 0; round < 10; round++)
+        await Promise.all(Array.from({ length: 50 }, (_, i) => one(i * 7 + round)));
+    }, crew.name);
+    crew.it.resize(4);
+    await crew.assertLevels({ available: 4, waiting: 0 });
+  });
+
   describe('resize()', () => {
     it('in one thread counts for all, and lets in who waits in others', async () => {
       await crew.share('Semaphore', 1);
