@@ -299,7 +299,7 @@ module.exports = [
     name: 'waiting for a leased permit does not keep the loop alive',
     file: 'src/core/semaphore.c',
     from: '  else semaphore->waiting_jobs++;\n  if (semaphore->lender != NULL && !claim->is_unref) engine->referenced++;',
-    to: '  else semaphore->waiting_jobs++;',
+    to: '  else semaphore->waiting_jobs++;\n  if (engine == NULL && !claim->is_unref) engine->referenced++;',
     killer: { core: ['lease_a_wait_keeps_the_loop_alive'] },
   },
   {
@@ -343,6 +343,48 @@ module.exports = [
     from: '  if (sluice__gate_is_shut(job)) give_back(job->limiter, 1);',
     to: '  if (job->lane_count == 0) give_back(job->limiter, 1);',
     killer: { core: ['lease_jobs_that_may_start_nothing_give_their_token_back'] },
+  },
+  {
+    name: 'permits that went by the word are not counted in the line',
+    file: 'src/uv/commons.c',
+    from: '  if ((word & BUSY) == 0) limit->common.in_use = limit->common.permits - word;',
+    to: '  if (word == 0) limit->common.in_use = limit->common.permits;',
+    killer: { core: ['commons_the_word_and_the_line_count_the_same'] },
+  },
+  {
+    name: 'permits that went by the word are not settled into their seat',
+    file: 'src/uv/commons.c',
+    from: '  place->seat.held += place->fast;\n',
+    to: '',
+    killer: { core: ['commons_a_thread_that_ends_gives_everything_back'] },
+  },
+  {
+    name: 'who goes by the word passes those that wait',
+    file: 'src/uv/commons.c',
+    from: 'common->waiting == 0 && !is_over)',
+    to: '!is_over)',
+    killer: { core: ['commons_the_word_and_the_line_count_the_same'] },
+  },
+  {
+    name: 'nobody is woken for what another thread gives',
+    file: 'src/uv/commons.c',
+    from: '    if (!was_told && member != own) uv_async_send(',
+    to: '    if (was_told && member != own) uv_async_send(',
+    killer: { core: ['commons_the_word_and_the_line_count_the_same'] },
+  },
+  {
+    name: 'nobody stands in for a thread that is stuck',
+    file: 'src/uv/commons.c',
+    from: ' due += DEPUTY_AFTER;',
+    to: ' due = SLUICE_NEVER;',
+    killer: { core: ['commons_a_deputy_sees_to_the_time_of_who_is_stuck'] },
+  },
+  {
+    name: 'a name is kept for ever',
+    file: 'src/uv/commons.c',
+    from: '  int is_last = --limit->users == 0;',
+    to: '  int is_last = limit->users-- == 0;',
+    killer: { core: ['commons_a_name_is_one_limit_until_the_last_lets_go'] },
   },
   // lib
   {
