@@ -404,6 +404,7 @@
   X(commons_a_thread_that_ends_gives_everything_back) \
   X(commons_a_deputy_sees_to_the_time_of_who_is_stuck) \
   X(commons_hold_among_real_threads) \
+  X(lease_take_and_put_in_words) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \
