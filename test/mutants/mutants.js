@@ -108,22 +108,22 @@ module.exports = [
   {
     name: 'a permit is given twice',
     file: 'src/core/semaphore.c',
-    from: '  semaphore->in_use += claim->weight;\n',
-    to: '',
+    from: '  take_out(semaphore, claim->weight);\n',
+    to: '  take_out(semaphore, 0);\n',
     killer: { core: ['semaphore_hands_over_in_the_same_call_and_in_order'] },
   },
   {
     name: 'who asks for little passes a heavy waiter',
     file: 'src/core/semaphore.c',
-    from: '  if (sluice__list_empty(&semaphore->claims) && weight <= free_permits(semaphore)) {',
-    to: '  if (weight <= free_permits(semaphore)) {',
+    from: '  if (sluice__list_empty(&semaphore->claims) && weight <= free_permits(semaphore)) return 1;',
+    to: '  if (weight <= free_permits(semaphore)) return 1;',
     killer: { core: ['semaphore_is_first_come_first_served_by_weight_too'] },
   },
   {
     name: 'who waits behind one that gives up is not served',
     file: 'src/core/semaphore.c',
-    from: '    semaphore->waiting--;\n    serve(engine, semaphore);\n',
-    to: '    semaphore->waiting--;\n',
+    from: '    withdraw_ticket(semaphore, &waiter->claim);\n    serve(engine, semaphore);\n',
+    to: '    withdraw_ticket(semaphore, &waiter->claim);\n',
     killer: { core: ['semaphore_whoever_leaves_lets_lighter_ones_pass'] },
   },
   {
@@ -143,8 +143,8 @@ module.exports = [
   {
     name: 'a permit that no lane has taken is lost with its job',
     file: 'src/core/semaphore.c',
-    from: '  leave_line(engine, job);\n  sluice__permit_decline(engine, job);\n',
-    to: '  leave_line(engine, job);\n',
+    from: '  quit_line(engine, job);\n  sluice__permit_decline(engine, job);\n',
+    to: '  quit_line(engine, job);\n',
     killer: { core: ['permits_are_kept_count_of_however_a_job_ends'] },
   },
   {
@@ -157,8 +157,8 @@ module.exports = [
   {
     name: 'who asks for few tokens passes who waits for many',
     file: 'src/core/limiter.c',
-    from: '  if (head_of(limiter) == NULL && draw_now(engine, limiter, tokens)) {',
-    to: '  if (draw_now(engine, limiter, tokens)) {',
+    from: '  if (head_of(limiter) == NULL && draw_now(engine, limiter, tokens)) return 1;',
+    to: '  if (draw_now(engine, limiter, tokens)) return 1;',
     killer: { core: ['limiter_nobody_overtakes'] },
   },
   {
@@ -171,7 +171,7 @@ module.exports = [
   {
     name: 'an unreferenced wait for tokens keeps the loop alive',
     file: 'src/core/limiter.c',
-    from: '  if (!claim->is_unref) limiter->referenced',
+    from: '  if (claim->is_unref) return;\n  limiter->referenced',
     to: '  limiter->referenced',
     killer: { core: ['limiter_keeps_the_loop_alive_while_a_referenced_claim_waits'] },
   },
