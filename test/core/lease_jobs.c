@@ -1,4 +1,7 @@
 /* Jobs whose permits and tokens are leased: of a line in which other engines stand too. */
+#include <math.h>
+
+#include "box.h"
 #include "tests.h"
 #include "threads.h"
 
@@ -435,4 +438,48 @@ void test_lease_jobs_with_a_permit_and_a_token(void) {
   threads_expect_free(&t, 1, 1, 0);
   threads_fini(&rates);
   threads_fini(&t);
+}
+
+/* TAKE and PUT go by the lender, too; a stale handle is nobody's. */
+void test_lease_take_and_put_in_words(void) {
+  struct box *box = box_new();
+  struct lender lender;
+  struct sluice_handle handle;
+  uint64_t now = SECOND;
+  lender_permits(&lender, &now, 2);
+  lender_join(&lender, 1, NULL);
+  EXPECT_EQ(sluice_lease_permits(box->engine, &lender_functions, lender_join(&lender, 0, NULL), &handle), SLUICE_OK);
+  INT(SEMAPHORE) = (int32_t)handle.slot;
+  INT(SEMAPHORE_GENERATION) = (int32_t)handle.generation;
+  EXPECT_EQ(CALL(TAKE), 1);
+  EXPECT_EQ(lender.seats[0].held, 1);
+  EXPECT_EQ(lender_take(&lender, 1, 1), 1);
+  EXPECT_EQ(CALL(TAKE), 0);
+  EXPECT_EQ(CALL(PUT), 0);
+  EXPECT_EQ(CALL(PUT), SLUICE_EINVAL); /* the other one is another's */
+  EXPECT_EQ(lender.in_use, 1);
+  DOUBLE(WEIGHT) = 2;
+  DOUBLE(TIMEOUT) = DOUBLE(MAX_WAITING) = INFINITY;
+  INT(FLAGS) = 0;
+  EXPECT_EQ(CALL(ACQUIRE), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_NONE);
+  int32_t waiter = INT(LANE);
+  EXPECT_EQ(CALL(TAKE), 0); /* one is free, and somebody waits */
+  EXPECT_EQ(CALL(SEMAPHORE_LEVEL), 0);
+  EXPECT(DOUBLE(AVAILABLE) == 0 && DOUBLE(CAPACITY) == 2 && DOUBLE(WAITERS) == 1 && DOUBLE(HELD) == 0);
+  lender_give(&lender, 1, 1);
+  enum sluice_ticket_state state;
+  struct sluice_ticket *ticket = sluice_seat_next(&lender.seats[0].seat, &state);
+  sluice_lend(box->engine, ticket, state == SLUICE_TICKET_GRANTED);
+  lender.seats[0].inbox.count = 0; /* as lender_deliver() does */
+  INT(LANE) = -1;
+  EXPECT_EQ(CALL(HAND), 0);
+  EXPECT_EQ(INT(EVENT), SLUICE_EVENT_GRANTED);
+  EXPECT_EQ(INT(LANE), waiter);
+  EXPECT_EQ(CALL(SEMAPHORE_CLOSE), 0);
+  EXPECT(DOUBLE(IN_USE) == 2);
+  EXPECT_EQ(lender.in_use, 0);
+  EXPECT_EQ(CALL(TAKE), SLUICE_ESTALE);
+  EXPECT_EQ(CALL(PUT), SLUICE_ESTALE);
+  box_free(box);
 }

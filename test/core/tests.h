@@ -399,6 +399,12 @@
   X(lease_jobs_with_a_permit_and_a_token) \
   X(random_leases_are_conserved_and_everybody_is_served) \
   X(lease_each_allocation_may_fail) \
+  X(commons_a_name_is_one_limit_until_the_last_lets_go) \
+  X(commons_the_word_and_the_line_count_the_same) \
+  X(commons_a_thread_that_ends_gives_everything_back) \
+  X(commons_a_deputy_sees_to_the_time_of_who_is_stuck) \
+  X(commons_hold_among_real_threads) \
+  X(lease_take_and_put_in_words) \
   X(random_jobs_agree_with_their_twin) \
   X(random_lines_agree_with_their_twin) \
   X(mailbox_milliseconds_are_rounded_up_to_nanoseconds) \

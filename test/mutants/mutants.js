@@ -108,22 +108,22 @@ module.exports = [
   {
     name: 'a permit is given twice',
     file: 'src/core/semaphore.c',
-    from: '  semaphore->in_use += claim->weight;\n',
-    to: '',
+    from: '  take_out(semaphore, claim->weight);\n',
+    to: '  take_out(semaphore, 0);\n',
     killer: { core: ['semaphore_hands_over_in_the_same_call_and_in_order'] },
   },
   {
     name: 'who asks for little passes a heavy waiter',
     file: 'src/core/semaphore.c',
-    from: '  if (sluice__list_empty(&semaphore->claims) && weight <= free_permits(semaphore)) {',
-    to: '  if (weight <= free_permits(semaphore)) {',
+    from: '  if (sluice__list_empty(&semaphore->claims) && weight <= free_permits(semaphore)) return 1;',
+    to: '  if (weight <= free_permits(semaphore)) return 1;',
     killer: { core: ['semaphore_is_first_come_first_served_by_weight_too'] },
   },
   {
     name: 'who waits behind one that gives up is not served',
     file: 'src/core/semaphore.c',
-    from: '    semaphore->waiting--;\n    serve(engine, semaphore);\n',
-    to: '    semaphore->waiting--;\n',
+    from: '    withdraw_ticket(semaphore, &waiter->claim);\n    serve(engine, semaphore);\n',
+    to: '    withdraw_ticket(semaphore, &waiter->claim);\n',
     killer: { core: ['semaphore_whoever_leaves_lets_lighter_ones_pass'] },
   },
   {
@@ -143,8 +143,8 @@ module.exports = [
   {
     name: 'a permit that no lane has taken is lost with its job',
     file: 'src/core/semaphore.c',
-    from: '  leave_line(engine, job);\n  sluice__permit_decline(engine, job);\n',
-    to: '  leave_line(engine, job);\n',
+    from: '  quit_line(engine, job);\n  sluice__permit_decline(engine, job);\n',
+    to: '  quit_line(engine, job);\n',
     killer: { core: ['permits_are_kept_count_of_however_a_job_ends'] },
   },
   {
@@ -157,8 +157,8 @@ module.exports = [
   {
     name: 'who asks for few tokens passes who waits for many',
     file: 'src/core/limiter.c',
-    from: '  if (head_of(limiter) == NULL && draw_now(engine, limiter, tokens)) {',
-    to: '  if (draw_now(engine, limiter, tokens)) {',
+    from: '  if (head_of(limiter) == NULL && draw_now(engine, limiter, tokens)) return 1;',
+    to: '  if (draw_now(engine, limiter, tokens)) return 1;',
     killer: { core: ['limiter_nobody_overtakes'] },
   },
   {
@@ -171,7 +171,7 @@ module.exports = [
   {
     name: 'an unreferenced wait for tokens keeps the loop alive',
     file: 'src/core/limiter.c',
-    from: '  if (!claim->is_unref) limiter->referenced',
+    from: '  if (claim->is_unref) return;\n  limiter->referenced',
     to: '  limiter->referenced',
     killer: { core: ['limiter_keeps_the_loop_alive_while_a_referenced_claim_waits'] },
   },
@@ -299,7 +299,7 @@ module.exports = [
     name: 'waiting for a leased permit does not keep the loop alive',
     file: 'src/core/semaphore.c',
     from: '  else semaphore->waiting_jobs++;\n  if (semaphore->lender != NULL && !claim->is_unref) engine->referenced++;',
-    to: '  else semaphore->waiting_jobs++;',
+    to: '  else semaphore->waiting_jobs++;\n  if (engine == NULL && !claim->is_unref) engine->referenced++;',
     killer: { core: ['lease_a_wait_keeps_the_loop_alive'] },
   },
   {
@@ -343,6 +343,48 @@ module.exports = [
     from: '  if (sluice__gate_is_shut(job)) give_back(job->limiter, 1);',
     to: '  if (job->lane_count == 0) give_back(job->limiter, 1);',
     killer: { core: ['lease_jobs_that_may_start_nothing_give_their_token_back'] },
+  },
+  {
+    name: 'permits that went by the word are not counted in the line',
+    file: 'src/uv/commons.c',
+    from: '  if ((word & BUSY) == 0) limit->common.in_use = limit->common.permits - word;',
+    to: '  if (word == 0) limit->common.in_use = limit->common.permits;',
+    killer: { core: ['commons_the_word_and_the_line_count_the_same'] },
+  },
+  {
+    name: 'permits that went by the word are not settled into their seat',
+    file: 'src/uv/commons.c',
+    from: '  place->seat.held += place->fast;\n',
+    to: '',
+    killer: { core: ['commons_a_thread_that_ends_gives_everything_back'] },
+  },
+  {
+    name: 'who goes by the word passes those that wait',
+    file: 'src/uv/commons.c',
+    from: 'common->waiting == 0 && !is_over)',
+    to: '!is_over)',
+    killer: { core: ['commons_the_word_and_the_line_count_the_same'] },
+  },
+  {
+    name: 'nobody is woken for what another thread gives',
+    file: 'src/uv/commons.c',
+    from: '    if (!was_told && member != own) uv_async_send(',
+    to: '    if (was_told && member != own) uv_async_send(',
+    killer: { core: ['commons_the_word_and_the_line_count_the_same'] },
+  },
+  {
+    name: 'nobody stands in for a thread that is stuck',
+    file: 'src/uv/commons.c',
+    from: ' due += DEPUTY_AFTER;',
+    to: ' due = SLUICE_NEVER;',
+    killer: { core: ['commons_a_deputy_sees_to_the_time_of_who_is_stuck'] },
+  },
+  {
+    name: 'a name is kept for ever',
+    file: 'src/uv/commons.c',
+    from: '  int is_last = --limit->users == 0;',
+    to: '  int is_last = limit->users-- == 0;',
+    killer: { core: ['commons_a_name_is_one_limit_until_the_last_lets_go'] },
   },
   // lib
   {
