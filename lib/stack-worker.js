@@ -30,12 +30,12 @@ function takeStack(depth) {
   const own = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
   try {
     Error.stackTraceLimit = depth;
-    if (own)
+    if (own?.configurable)
       Object.defineProperty(Error, 'prepareStackTrace', { value: undefined, configurable: true, writable: true });
     return new Error('here').stack;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
-    if (own) Object.defineProperty(Error, 'prepareStackTrace', own);
+    if (own?.configurable) Object.defineProperty(Error, 'prepareStackTrace', own);
   }
 }
 

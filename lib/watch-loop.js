@@ -24,6 +24,7 @@ const INSPECTOR_CHECK = 1000;
 
 const NOT_ASKED = 'No stack was asked for';
 const NOT_MAIN = 'The inspector reaches the main thread only, and this is a worker';
+const NOT_PERMITTED = 'The permission model keeps the inspector from the threads of this process';
 
 let inspector = null;
 try {
@@ -173,6 +174,8 @@ let stackCount = 0;
 /** @returns why there will be no stacks, or null */
 function joinStacks(watch) {
   if (!isMainThread) return NOT_MAIN;
+  // There a worker that asks for the main thread ends the process: an assertion of Node's.
+  if (process.permission !== undefined && !process.permission.has('inspector')) return NOT_PERMITTED;
   if (stackWorker === null) {
     try {
       // An environment of its own, so that NODE_OPTIONS loads nothing into it.

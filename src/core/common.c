@@ -20,6 +20,7 @@ static uint64_t capacity(const struct sluice_common *common) {
 static void init(struct sluice_common *common) {
   sluice__list_init(&common->line);
   sluice__list_init(&common->woken);
+  sluice__list_init(&common->members);
   common->permits = common->in_use = common->waiting = 0;
   common->seats = 0;
 }
@@ -54,11 +55,26 @@ void sluice_seat_join(struct sluice_seat *seat, struct sluice_common *common) {
   seat->common = common;
   seat->held = 0;
   seat->waiting = 0;
+  sluice__list_append(&common->members, &seat->member);
   common->seats++;
 }
 
 static void wake(struct sluice_seat *seat) {
   if (sluice__list_empty(&seat->woken)) sluice__list_append(&seat->common->woken, &seat->woken);
+}
+
+/* The line waits for time, which is another now: its head sees to that. */
+static void wake_head(const struct sluice_common *common) {
+  if (common->has_bucket && head_of(common) != NULL) wake(head_of(common)->seat);
+}
+
+/* It may be sooner, and the head's thread may be stuck: so all who wait see to it. */
+static void wake_line(const struct sluice_common *common) {
+  if (!common->has_bucket) return;
+  for (struct sluice__link *link = common->members.next; link != &common->members; link = link->next) {
+    struct sluice_seat *seat = SLUICE__CONTAINER(link, struct sluice_seat, member);
+    if (seat->waiting > 0) wake(seat);
+  }
 }
 
 /* Out of the line, into the inbox or nowhere. */
@@ -124,7 +140,7 @@ void sluice_common_give(struct sluice_seat *seat, uint64_t weight, uint64_t now)
     common->in_use -= weight;
   }
   sluice_common_serve(common, now);
-  if (common->has_bucket && head_of(common) != NULL) wake(head_of(common)->seat); /* its time may be sooner */
+  wake_line(common);
 }
 
 void sluice_common_withdraw(struct sluice_ticket *ticket, uint64_t now) {
@@ -138,7 +154,8 @@ void sluice_common_withdraw(struct sluice_ticket *ticket, uint64_t now) {
     leave_line(ticket);
     if (!was_head) return;
     sluice_common_serve(common, now); /* the next one may be lighter */
-    if (common->has_bucket && head_of(common) != NULL) wake(head_of(common)->seat);
+    if (head_of(common) != NULL && head_of(common)->weight < ticket->weight) wake_line(common);
+    else wake_head(common);
     return;
   }
   sluice__list_unlink(&ticket->link);
@@ -164,9 +181,10 @@ void sluice_seat_leave(struct sluice_seat *seat, uint64_t now) {
   if (!common->has_bucket) common->in_use -= seat->held;
   seat->held = 0;
   sluice__list_unlink(&seat->woken);
+  sluice__list_unlink(&seat->member);
   common->seats--;
   sluice_common_serve(common, now);
-  if (common->has_bucket && head_of(common) != NULL) wake(head_of(common)->seat);
+  wake_line(common);
 }
 
 struct sluice_ticket *sluice_seat_next(struct sluice_seat *seat, enum sluice_ticket_state *state) {
@@ -196,7 +214,7 @@ static void refuse(struct sluice_common *common, uint64_t now) {
     if (ticket->weight > capacity(common)) decide(ticket, SLUICE_TICKET_REFUSED);
   }
   sluice_common_serve(common, now);
-  if (common->has_bucket && head_of(common) != NULL) wake(head_of(common)->seat);
+  wake_line(common);
 }
 
 int sluice_common_resize(struct sluice_common *common, uint64_t permits, uint64_t now) {
@@ -216,7 +234,7 @@ int sluice_common_reconfigure(struct sluice_common *common, const struct sluice_
 
 void sluice_common_penalize(struct sluice_common *common, uint64_t duration, uint64_t now) {
   sluice__bucket_shut(&common->bucket, duration, now);
-  if (head_of(common) != NULL) wake(head_of(common)->seat);
+  wake_head(common);
 }
 
 struct sluice_seat *sluice_common_woken(struct sluice_common *common) {

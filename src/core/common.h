@@ -34,6 +34,7 @@ struct sluice_ticket {
 struct sluice_common {
   struct sluice__link line;
   struct sluice__link woken;
+  struct sluice__link members; /* all seats */
   uint64_t permits;
   uint64_t in_use;  /* may be above `permits` after a resize */
   uint64_t waiting; /* tickets in the line */
@@ -46,6 +47,7 @@ struct sluice_common {
 struct sluice_seat {
   struct sluice__link woken; /* in the common's list, or nowhere */
   struct sluice__link inbox;
+  struct sluice__link member;
   struct sluice_common *common;
   uint64_t held;    /* permits that are out to it, with those in its inbox */
   uint64_t waiting; /* its tickets in the line */
@@ -84,8 +86,8 @@ int sluice_common_reconfigure(struct sluice_common *common, const struct sluice_
 /* As sluice_penalize(). */
 void sluice_common_penalize(struct sluice_common *common, uint64_t duration, uint64_t now);
 
-/* Takes a seat that has something in its inbox, or whose ticket is the new head of a line that waits for time.
- * NULL: there is none. */
+/* Takes a seat that has something in its inbox, whose ticket is the new head of a line that waits for time, or that
+ * waits in a line whose time has become sooner. NULL: there is none. */
 struct sluice_seat *sluice_common_woken(struct sluice_common *common);
 
 /* `jobs` is 0. */

@@ -52,6 +52,7 @@ static struct {
   struct sluice_stacks *stacks; /* any will do: they all reach the same main thread */
 
   struct sluice_watch *current; /* which a report is made of; NULL: it was stopped meanwhile */
+  struct sluice_watch *written; /* whose file is written to, without the mutex; who stops it waits for that */
   uint32_t request;             /* for its stack */
   uint8_t is_answered;
   char *stack; /* the answer: copies, or NULL */
@@ -172,6 +173,16 @@ static struct sluice_answer answer_of(const struct sluice_watch *watch) {
   return answer;
 }
 
+/* Gives the mutex away, but not the watch: its loop may turn meanwhile, however slow who reads is. */
+static void write_report(struct sluice_watch *watch, char *text, size_t length) {
+  dog.written = watch;
+  uv_mutex_unlock(&dog.mutex);
+  sluice__report_write(watch->setup.file, text, length);
+  uv_mutex_lock(&dog.mutex);
+  dog.written = NULL;
+  uv_cond_broadcast(&dog.changed);
+}
+
 static void make_report(struct sluice_watch *watch, uint64_t since) {
   struct sluice_pulse *pulse = watch->pulse;
   atomic_store(&pulse->is_stuck, 1);
@@ -191,10 +202,10 @@ static void make_report(struct sluice_watch *watch, uint64_t since) {
     char *text = sluice__report_text(watch, blocked, &answer);
     if (text != NULL) {
       size_t length = strlen(text);
-      if (watch->setup.file >= 0) sluice__report_write(watch->setup.file, text, length);
+      if (watch->setup.file >= 0) write_report(watch, text, length);
       text[length - 1] = '\0';
     }
-    if (text == NULL || !(watch->setup.flags & SLUICE_WATCH_TELL)) free(text);
+    if (text == NULL || dog.current == NULL || !(watch->setup.flags & SLUICE_WATCH_TELL)) free(text);
     else if (watch->is_over) put_aside(watch, text);
     else watch->text = text;
     dog.current = NULL;
@@ -336,6 +347,7 @@ void sluice_watch_stop(struct sluice_watch *watch) {
     uv_mutex_lock(&dog.mutex);
     unlink_watch(watch);
     if (dog.current == watch) dog.current = NULL;
+    while (dog.written == watch) uv_cond_wait(&dog.changed, &dog.mutex);
     int is_last = dog.watches == NULL && dog.state == RUNNING;
     if (is_last) dog.state = ENDING;
     uv_cond_broadcast(&dog.changed);

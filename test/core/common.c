@@ -392,6 +392,35 @@ void test_common_the_new_head_hears_of_the_withdrawal(void) {
   EXPECT_EQ(sluice_common_due(&hall.common), hall.now + 100 * MS);
 }
 
+/* The head's thread may be stuck: whoever waits behind it hears of a time that is sooner than he knew. */
+void test_common_a_sooner_time_is_told_to_all_who_wait(void) {
+  struct hall hall;
+  begin_tokens(&hall, 1, 9);
+  EXPECT_EQ(take(&hall, 2, 9, NULL), 1);
+  expect_wait(&hall, 0, 9, 0);
+  expect_wait(&hall, 1, 2, 1);
+  expect_wait(&hall, 0, 2, 2);
+  struct sluice_rate rate = {.max = 10, .per = SECOND, .burst = 9};
+  EXPECT_EQ(sluice_common_reconfigure(&hall.common, &rate, hall.now), SLUICE_OK);
+  check(&hall);
+  expect_woken(&hall, 0);
+  expect_woken(&hall, 1);
+  expect_woken(&hall, -1); /* who does not wait is not told */
+  sluice_common_give(&hall.seats[2], 1, hall.now);
+  expect_woken(&hall, 0);
+  expect_woken(&hall, 1);
+  withdraw(&hall, 0); /* the new head is lighter */
+  expect_woken(&hall, 0);
+  expect_woken(&hall, 1);
+  expect_wait(&hall, 2, 1, 3);
+  sluice_seat_leave(&hall.seats[1], hall.now);
+  hall.has_left[1] = 1;
+  check(&hall);
+  expect_woken(&hall, 0);
+  expect_woken(&hall, 2);
+  expect_woken(&hall, -1);
+}
+
 /* Tokens that are given back serve the line, and are no more than the bucket holds. */
 void test_common_tokens_given_back_serve_and_never_overflow(void) {
   struct hall hall;

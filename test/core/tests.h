@@ -362,6 +362,7 @@
   X(common_refuses_what_is_out_of_range) \
   X(common_tokens_are_due_for_the_head) \
   X(common_the_new_head_hears_of_the_withdrawal) \
+  X(common_a_sooner_time_is_told_to_all_who_wait) \
   X(common_tokens_given_back_serve_and_never_overflow) \
   X(common_a_bucket_filled_again_has_no_fraction) \
   X(common_penalize_shuts_for_all_seats) \

@@ -175,6 +175,24 @@ describe('lifecycle: a watched loop that is stuck', function () {
     assert.deepEqual(told, [{ limit: 3, isOwn: true }]);
   });
 
+  it('intrinsics that are frozen: the stack is taken', async () => {
+    start('busy outside', ['--no-warnings', '--frozen-intrinsics']);
+    const { stack } = await watched.line('stderr');
+    watched.letGo();
+    assert.match(stack.join('\n'), /untilTheTestSaysGo/);
+    assert.equal((await watched.end()).code, 0);
+  });
+
+  it('under the permission model no stack is asked for, which would end the process, and the report says so', async () => {
+    const flag = process.versions.node.split('.')[0] < 22 ? '--experimental-permission' : '--permission';
+    const files = ['--allow-fs-read=*', '--allow-fs-write=*'];
+    start('busy outside', ['--no-warnings', flag, ...files, '--allow-worker', '--allow-addons']);
+    const { stack, stackError } = await watched.line('stderr');
+    watched.letGo();
+    assert.deepEqual([stack, stackError.split(' ').slice(0, 3)], [null, ['The', 'permission', 'model']]);
+    assert.equal((await watched.end()).code, 0);
+  });
+
   for (const name of ['busy, then exit', 'fifo, then exit']) {
     it(`${name}: process.exit() right after a report has its way`, async () => {
       start(name);
