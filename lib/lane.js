@@ -355,7 +355,10 @@ function fulfilled(lane, value) {
       // Inside a granted run the answer is known: START the next item.
       ints[grantWord] = next + 1;
       ints[lane.grantWord] = next;
-      if (observing.isRecording) noteTaken(lane, next);
+      if (observing.isRecording) {
+        ints[LANE] = lane.slot;
+        note(); // C records it, and decides nothing
+      }
       lane.index = next;
       lane.attempt = 1;
       readFirst(lane); // such a job does not pull
@@ -370,14 +373,6 @@ function fulfilled(lane, value) {
   accept(lane);
   read(lane);
   tellReads(job);
-}
-
-/** For the recorder: C hears of it at the time it happens, and decides nothing. */
-function noteTaken({ job, slot }, item) {
-  ints[job.journal + (item & JOURNAL_MASK)] = slot;
-  ints[JOB] = job.slot;
-  ints[JOB_GENERATION] = job.generation;
-  note();
 }
 
 /** The mapper has returned `skip` or `stop`. */

@@ -28,7 +28,6 @@ struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *alloc
   recorder->place = 0;
   recorder->capacity = capacity;
   recorder->pace = 0;
-  recorder->is_noted = 0;
   recorder->journal = NULL;
   recorder->grants = NULL;
   recorder->allocator = *allocator;
@@ -146,15 +145,16 @@ static uint64_t latest_time(const struct sluice_recorder *recorder) {
 
 void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first, uint64_t end) {
   struct sluice_recorder *recorder = engine->recorder;
-  if (recorder->journal == NULL) return;
+  if (recorder->runs[job->slot.number].next_item > first) first = recorder->runs[job->slot.number].next_item;
+  if (recorder->journal == NULL || first >= end) return;
   const int32_t *lanes = recorder->journal->lane[job->slot.number];
   uint64_t now = recorder->time;
   uint64_t since = latest_time(recorder);
   uint64_t step = now > since ? (now - since) / (end - first + 1) : 0;
   if (step > recorder->pace) step = recorder->pace;
-  if (since < now && !recorder->is_noted) recorder->time = since;
+  if (since < now) recorder->time = since;
   for (uint64_t item = first; item < end; item++) {
-    if (!recorder->is_noted) recorder->time += step;
+    recorder->time += step;
     const struct sluice__lane *lane = find_taker(engine, job, lanes[item % SLUICE_JOURNAL_ITEMS]);
     if (lane != NULL) write_taken(recorder, lane->slot.number, word_of_job(job), item);
   }
@@ -162,12 +162,18 @@ void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *j
   store(&recorder->runs[job->slot.number].next_item, end);
 }
 
-void sluice_note(struct sluice_engine *engine, struct sluice_handle handle) {
-  struct sluice__job *job = sluice__job_find(engine, handle);
-  if (job == NULL) return;
-  engine->recorder->is_noted = 1;
-  sluice__grant_sync(engine, job);
-  engine->recorder->is_noted = 0;
+void sluice_note(struct sluice_engine *engine, uint32_t number) {
+  struct sluice_recorder *recorder = engine->recorder;
+  if (number >= SLUICE_GRANT_LANES || number >= sluice__slab_room(&engine->lanes)) return;
+  const struct sluice__lane *lane = sluice__lane_at(engine, number);
+  if (!sluice__slot_in_use(&lane->slot) || lane->deadline.state != SLUICE__LANE_RUNNING) return;
+  const struct sluice__job *job = sluice__job_at(engine, lane->job);
+  if (job->granted_end == 0) return;
+  struct sluice_recorded_run *run = &recorder->runs[job->slot.number];
+  int64_t item = engine->grants->item[number];
+  if (item < (int64_t)run->next_item || item >= (int64_t)job->granted_end) return; /* forged */
+  write_taken(recorder, number, word_of_job(job), (uint64_t)item);
+  store(&run->next_item, (uint64_t)item + 1);
 }
 
 void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,

@@ -102,7 +102,6 @@ struct sluice_recorder {
   uint64_t place;    /* of the next one; the writer's */
   uint64_t capacity; /* events that can be read; there is one place more, for the one that is being written */
   uint64_t pace;     /* ticks: granted items follow each other at least as fast as this */
-  uint8_t is_noted;  /* what is read in the journal has happened just now */
   const struct sluice_journal *journal; /* of granted runs; NULL: what happens in them is not seen */
   const struct sluice_grants *grants;
   struct sluice_allocator allocator;
@@ -120,9 +119,9 @@ void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struc
 /* No engine writes to it any more. NULL is allowed. */
 void sluice_recorder_free(struct sluice_recorder *recorder);
 
-/* A lane has just taken an item of this job's granted run, as the journal says: it is recorded with the time told last.
- * Not to be called where no recorder is on. Another handle is left alone. */
-void sluice_note(struct sluice_engine *engine, struct sluice_handle job);
+/* A lane, by its slot number, has just taken the item that stands in its word: it is recorded with the time told last.
+ * Not to be called where no recorder is on. Words that make no sense are left alone. */
+void sluice_note(struct sluice_engine *engine, uint32_t lane);
 
 /* From now on the engine writes to it; NULL: to none. The recorder is the caller's.
  *

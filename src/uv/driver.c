@@ -345,8 +345,7 @@ void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *rec
 void sluice_driver_note(struct sluice_driver *driver) {
   if (driver->recorder == NULL) return;
   stamp(driver);
-  sluice_note(driver->engine,
-              (struct sluice_handle){(uint32_t)INT(driver, JOB), (uint32_t)INT(driver, JOB_GENERATION)});
+  sluice_note(driver->engine, (uint32_t)INT(driver, LANE));
 }
 
 static void use_engine(struct sluice_driver *driver, struct sluice_engine *engine, int is_virtual) {

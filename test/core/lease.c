@@ -425,8 +425,9 @@ static uint64_t play_without_memory(uint64_t failing) {
   first.memory.calls = 0;
   first.memory.fails_from = failing;
   first.memory.fails_for = 1;
-  TRY(sluice_lease_permits(first.engine, &lender_functions, lender_join(&permits, 0, &first), &semaphore));
-  TRY(sluice_lease_tokens(first.engine, &lender_functions, lender_join(&tokens, 0, &first), &limiter));
+  struct lender_seat *at_permits = lender_join(&permits, 0, &first), *at_tokens = lender_join(&tokens, 0, &first);
+  TRY(sluice_lease_permits(first.engine, &lender_functions, at_permits, &semaphore));
+  TRY(sluice_lease_tokens(first.engine, &lender_functions, at_tokens, &limiter));
   EXPECT_EQ(lender_take(&permits, 1, 1), 1);
   struct sluice_policy policy = policy_of(4, 3);
   policy.semaphore = semaphore;
