@@ -1683,7 +1683,8 @@ export function watchLoop(options?: WatchOptions): LoopWatch;
 export interface RecorderOptions {
   /**
    * How many events are kept at most; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
-   * 40 bytes.
+   * 40 bytes; in a snapshot, about 150 of the heap: of some ten million no snapshot can be taken, and what `toChromeTrace`
+   * makes of three million is longer than a string can be.
    * @defaultValue 65536
    */
   events?: number | undefined;
