@@ -1683,7 +1683,8 @@ export function watchLoop(options?: WatchOptions): LoopWatch;
 export interface RecorderOptions {
   /**
    * How many events are kept at most; the next one overwrites the oldest. An integer >= 1, and not above 2^26. Each takes
-   * 40 bytes.
+   * 40 bytes; in a snapshot, about 150 of the heap: of some ten million no snapshot can be taken, and what `toChromeTrace`
+   * makes of three million is longer than a string can be.
    * @defaultValue 65536
    */
   events?: number | undefined;
@@ -1812,7 +1813,7 @@ export interface RecordedEventFields {
  * - `'retry'`: it was rejected, and there will be another in `ms`. Behind a `'timeout'` it is told as well.
  * - `'timeout'`: a time was over; `reason` says whose, as the `scope` of a {@link TimeoutError}
  * - `'abandon'`: an attempt has timed out, but still runs
- * - `'late'`: one of these has ended
+ * - `'late'`: one of these has ended: `item` and `attempt` say which; its lane may be another's by now, so it has none
  * - `'park'`, `'wake'`: a lane begins to wait, and goes on. For a permit of a semaphore (`'limit'`), a token (`'rate'`), the
  *   next attempt (`'backoff'`, in `ms`), the reader of a stream (`'room'`), the end of an abandoned attempt
  *   (`'abandoned'`), a turn of the event loop (`'yield'`)

@@ -80,7 +80,7 @@ class Lane extends Attempt {
     this.resume = null; // of a parked lane
     this.nextAttempt = 0; // of a parked lane; 0: it holds no item
     this.plan = null; // of a retry under review
-    this.orphan = null; // of an abandoned lane: the handle of the job to tell when its attempt ends after all
+    this.orphan = null; // of an abandoned lane: the job to tell when its attempt ends after all, and which that is
     this.position = job.lanes.push(this) - 1;
     if (job.isTimed) lanes[slot] = this;
   }
@@ -124,9 +124,10 @@ class Lane extends Attempt {
   /** What its attempt comes to only counts as the end of one that still ran. */
   abandon() {
     const { slot, generation } = this.job;
+    const { index: item, attempt } = this;
     const isRunning = this.action === ACTION_START;
     this.job.letGo(this);
-    if (isRunning) this.orphan = { slot, generation };
+    if (isRunning) this.orphan = { slot, generation, item, attempt };
   }
 
   /** Milliseconds to the first of the timeouts that its attempt is under. */
@@ -459,6 +460,10 @@ function endedLate(lane) {
   lane.orphan = null;
   ints[JOB] = orphan.slot;
   ints[JOB_GENERATION] = orphan.generation;
+  const { item, attempt } = orphan;
+  ints[ITEM] = item <= 0x7fffffff ? item : -1;
+  doubles[D.ITEM_WIDE] = item;
+  ints[ATTEMPT] = attempt;
   LATE();
 }
 

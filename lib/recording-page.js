@@ -57,8 +57,9 @@ function pageOf(recording, given) {
               ${legendOf(summary, timeline)}
             </ul>
             <div class="tools" role="group" aria-label="Zoom">
-              <button data-do="out" title="Zoom out (−)">−</button><button data-do="in" title="Zoom in (+)">+</button
-              ><button data-do="all" title="Show everything (Esc)">all</button>
+              <button data-do="out" title="Zoom out (−)" aria-label="Zoom out">−</button
+              ><button data-do="in" title="Zoom in (+)" aria-label="Zoom in">+</button
+              ><button data-do="all" title="Show everything (Esc)" aria-label="Show everything">all</button>
             </div>
           </div>
           <div
@@ -236,7 +237,7 @@ function legendOf({ attemptsBy, waited, blocked, abandoned }) {
     const isAbsent = isWait ? waited[key] === undefined : number === 0;
     if (isAbsent && (isWait || key === 'tail' || key === 'block')) return '';
     const total = isWait ? duration(waited[key]) : count(number);
-    return html`<li${raw(isAbsent ? ' class="none"' : '')}><canvas data-key="${key}" width="26" height="14"></canvas>${text} <b>${total}</b></li>`;
+    return html`<li${raw(isAbsent ? ' class="none"' : '')}><canvas data-key="${key}" width="26" height="14" aria-hidden="true"></canvas>${text} <b>${total}</b></li>`;
   });
 }
 

@@ -7,8 +7,8 @@
 //                                             timeout ─ ─ ─ ─ late        its tail, where it was abandoned
 //                               retry · · · · · · · start    a wait: park to wake, else from what `retry` said
 //
-// Of a late end the recorder tells only the call: where several abandoned attempts of it still ran, it is shown as the end
-// of the one that was abandoned first, and says so (`isGuess`). Of those that outlived their call nobody hears (`isUnknown`).
+// A late end that tells only the call, where several abandoned attempts of it still ran, is shown as the end of the one that
+// was abandoned first, and says so (`isGuess`). Of those that outlived their call nobody hears (`isUnknown`).
 //
 // What runs or waits outside of calls (job -1: withTimeout, who waits in a line) is a call of its own here, each time, with
 // a number below -1: else all of it would be one item.

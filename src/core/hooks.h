@@ -16,6 +16,7 @@ void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind ki
                         const struct sluice__lane *lane, uint64_t wait);
 void sluice__write_job(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
                        const struct sluice__job *job);
+void sluice__write_late(struct sluice_engine *engine, const struct sluice__job *job, uint64_t item, uint32_t attempt);
 void sluice__write_alone(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
                          uint32_t lane, uint32_t attempt);
 void sluice__write_void(struct sluice_engine *engine, const struct sluice__lane *lane);
@@ -54,6 +55,11 @@ static inline void sluice__record_wait(struct sluice_engine *engine, enum sluice
 static inline void sluice__record_job(struct sluice_engine *engine, enum sluice_record_kind kind,
                                       enum sluice_record_reason reason, const struct sluice__job *job) {
   if (sluice__is_recorded(engine)) sluice__write_job(engine, kind, reason, job);
+}
+/* An abandoned attempt of the job has ended: this one at this item, or nobody knows. */
+static inline void sluice__record_late(struct sluice_engine *engine, const struct sluice__job *job, uint64_t item,
+                                       uint32_t attempt) {
+  if (sluice__is_recorded(engine)) sluice__write_late(engine, job, item, attempt);
 }
 /* Of a guard, which is an attempt without a job; nothing of a sleep, nor of a guard without an end. */
 static inline void sluice__record_guard(struct sluice_engine *engine, enum sluice_record_kind kind,

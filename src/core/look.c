@@ -4,11 +4,15 @@
 #include "internal.h"
 
 int sluice_late(struct sluice_engine *engine, struct sluice_handle handle) {
+  return sluice_late_of(engine, handle, SLUICE_ITEM_MAX, 0);
+}
+
+int sluice_late_of(struct sluice_engine *engine, struct sluice_handle handle, uint64_t item, uint32_t attempt) {
   struct sluice__job *job = sluice__job_find(engine, handle);
   if (job == NULL) return SLUICE_ESTALE;
   if (job->counts.abandoned == 0) return SLUICE_ESTATE;
   job->counts.abandoned--;
-  sluice__record_job(engine, SLUICE_RECORD_LATE, SLUICE_REASON_NONE, job);
+  sluice__record_late(engine, job, item, attempt);
   sluice__job_mark_dirty(engine, job);
   if (job->has_gate) sluice__gate_update(engine, job);
   return SLUICE_OK;

@@ -106,6 +106,13 @@ static struct sluice_handle read_job(const struct sluice_mailbox *mailbox) {
   return (struct sluice_handle){(uint32_t)INT(JOB), (uint32_t)INT(JOB_GENERATION)};
 }
 
+/* As write_item() writes it, or anything. */
+static uint64_t read_item(const struct sluice_mailbox *mailbox) {
+  double wide = DOUBLE(ITEM_WIDE);
+  if (INT(ITEM) >= 0) return (uint64_t)INT(ITEM);
+  return wide >= 0 && wide < (double)SLUICE_ITEM_MAX ? (uint64_t)wide : SLUICE_ITEM_MAX;
+}
+
 static void write_lane(struct sluice_mailbox *mailbox, struct sluice_handle lane) {
   INT(LANE) = (int32_t)lane.slot;
   INT(LANE_GENERATION) = (int32_t)lane.generation;
@@ -466,7 +473,7 @@ static int call(struct sluice_engine *engine, struct sluice_mailbox *mailbox, en
     case SLUICE_OPERATION_CLOCK:
       return SLUICE_OK;
     case SLUICE_OPERATION_LATE:
-      return sluice_late(engine, read_job(mailbox));
+      return sluice_late_of(engine, read_job(mailbox), read_item(mailbox), (uint32_t)INT(ATTEMPT));
     case SLUICE_OPERATION_GUARD:
     case SLUICE_OPERATION_SLEEP:
       return wait_alone(engine, mailbox, operation == SLUICE_OPERATION_SLEEP);

@@ -21,7 +21,7 @@ extern "C" {
   X(LANE_GENERATION, 1) \
   X(OUTCOME, 2) /* in: enum sluice_outcome */ \
   X(ACTION, 3)  /* out: enum sluice_action, or a negative enum sluice_error */ \
-  X(ITEM, 4)    /* out: the item, or -1 where it needs the double ITEM_WIDE */ \
+  X(ITEM, 4)    /* out: the item, or -1 where it needs the double ITEM_WIDE; in for LATE, with ATTEMPT */ \
   X(ATTEMPT, 5) /* out */ \
   X(JOB, 6)     /* in, and out */ \
   X(JOB_GENERATION, 7) \

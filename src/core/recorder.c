@@ -190,6 +190,14 @@ void sluice__write_job(struct sluice_engine *engine, enum sluice_record_kind kin
   finish(engine->recorder);
 }
 
+void sluice__write_late(struct sluice_engine *engine, const struct sluice__job *job, uint64_t item, uint32_t attempt) {
+  int is_known = item < SLUICE_ITEM_MAX && attempt != 0 && attempt <= SLUICE_ATTEMPT_MAX;
+  uint64_t which = is_known ? (uint64_t)attempt << ITEM_BITS | item : SLUICE_RECORD_NO_ITEM;
+  write(engine->recorder, what_of(SLUICE_RECORD_LATE, SLUICE_REASON_NONE, SLUICE_RECORD_NO_LANE), which,
+        word_of_job(job));
+  finish(engine->recorder);
+}
+
 void sluice__write_alone(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
                          uint32_t lane, uint32_t attempt) {
   uint64_t item = (uint64_t)attempt << ITEM_BITS | SLUICE_RECORD_NO_ITEM;

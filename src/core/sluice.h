@@ -268,6 +268,9 @@ int sluice_remaining(struct sluice_engine *engine, struct sluice_handle lane, ui
                      struct sluice_decision *decision);
 /* An abandoned attempt of this job has ended after all. Errors: SLUICE_ESTALE, SLUICE_ESTATE (none is out). */
 int sluice_late(struct sluice_engine *engine, struct sluice_handle job);
+/* The same, for the recorder's sake: this attempt, from 1, at this item, below SLUICE_ITEM_MAX. What cannot be is taken
+ * for unknown. */
+int sluice_late_of(struct sluice_engine *engine, struct sluice_handle job, uint64_t item, uint32_t attempt);
 /* Fills decision->counts. Errors: SLUICE_ESTALE. */
 int sluice_count(struct sluice_engine *engine, struct sluice_handle job, struct sluice_decision *decision);
 

@@ -184,7 +184,7 @@ describe(`The page of a recording${absent === null ? '' : ` (not tested: ${absen
     const span = async () => (await view()).reduce((from, to) => to - from);
     const whole = await span();
     await page.keyboard.press('+');
-    await page.locator('[data-do=in]').click();
+    await page.getByRole('button', { name: 'Zoom in' }).click();
     assert.ok(Math.abs((await span()) - whole / 1.6 ** 2) < 1e-6);
     await page.keyboard.press('-');
     await page.locator('[data-do=out]').click();
