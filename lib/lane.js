@@ -481,16 +481,21 @@ function begin(lane) {
       if (isThenable(lane, item)) return beginWith(lane, item, context);
       if (lane.job === null) return undefined; // asking has ended the call
     }
-    if (observing.isWatched) {
-      live[ON_STACK] = lane.slot + 1;
-      const value = isAttempt ? mapper(context) : mapper(item, index, context);
-      live[ON_STACK] = 0;
-      return value;
-    }
+    if (observing.isWatched) return beginWatched(lane, item, context);
     return isAttempt ? mapper(context) : mapper(item, index, context);
   } catch (error) {
-    live[ON_STACK] = 0;
     return Promise.reject(error);
+  }
+}
+
+/** The same where the watchdog is to know whose mapper is on the stack. (A copy: the other is in the hot loop.) */
+function beginWatched(lane, item, context) {
+  const { mapper, isAttempt } = lane.job;
+  live[ON_STACK] = lane.slot + 1;
+  try {
+    return isAttempt ? mapper(context) : mapper(item, lane.index, context);
+  } finally {
+    live[ON_STACK] = 0;
   }
 }
 
@@ -518,13 +523,7 @@ async function beginWith(lane, promise, context) {
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
   lane.item = item; // what a further attempt, and onError, are called with
   const { mapper } = lane.job;
-  let value;
-  live[ON_STACK] = lane.slot + 1;
-  try {
-    value = mapper(item, lane.index, context);
-  } finally {
-    live[ON_STACK] = 0;
-  }
+  const value = observing.isWatched ? beginWatched(lane, item, context) : mapper(item, lane.index, context);
   return await value; // awaited here, for the stack of what it throws in its next tick
 }
 
