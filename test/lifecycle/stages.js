@@ -104,13 +104,17 @@ const inWake = {
   },
   'inside onBlocked': (act) => {
     const watch = library().watchLoop({ threshold: 10, log: false, onBlocked });
+    let isTold = false;
     function onBlocked() {
+      isTold = true;
       watch.stop();
       act();
     }
-    setTimeout(() => {
+    // Again and again: a thread that has no processor meanwhile takes a block for a suspended process.
+    setTimeout(function block() {
       const end = Date.now() + 100;
       while (Date.now() < end);
+      if (!isTold) setTimeout(block, 20);
     }, 1);
   },
   ...coordination.inWake,
