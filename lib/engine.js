@@ -117,11 +117,6 @@ function grantWordOfJob(slot) {
   return slot < grants.jobCount ? grants.jobs + slot : -1;
 }
 
-/** Where it is written down which lane took which of its granted items: at item modulo JOURNAL_ITEMS. */
-function journalOfJob(slot) {
-  return slot < grants.jobCount ? grants.journal + slot * grants.journalItems : -1;
-}
-
 /** The word a lane of a granted job writes its item to, or -1: such a lane asks each time. */
 function grantWordOfLane(slot) {
   return slot < grants.laneCount ? grants.lanes + slot : -1;
@@ -186,8 +181,6 @@ module.exports = {
   deliver,
   handOver,
   grantWordOfJob,
-  journalOfJob,
-  JOURNAL_ITEMS: grants.journalItems,
   grantWordOfLane,
   clock,
   failure,

@@ -1786,10 +1786,7 @@ export interface RecordedJob {
 
 /** What all {@link RecordedEvent}s have. */
 export interface RecordedEventFields {
-  /**
-   * When, in milliseconds since the start of the recording, with fractions. Of items that settle without waiting, one after
-   * the other in the same turn, the order is known and the time is estimated.
-   */
+  /** When, in milliseconds since the start of the recording, with fractions. */
   readonly time: number;
   /** Whose: the `id` of a {@link RecordedJob}; -1 of a {@link withTimeout}, and of who waits for a permit or a token. */
   readonly job: number;

@@ -5,19 +5,7 @@
 
 const channels = require('./channels');
 const { abortAttempt } = require('./context');
-const {
-  I,
-  D,
-  enums,
-  ints,
-  doubles,
-  operations,
-  lanes,
-  jobs,
-  grantWordOfJob,
-  journalOfJob,
-  failure,
-} = require('./engine');
+const { I, D, enums, ints, doubles, operations, lanes, jobs, grantWordOfJob, failure } = require('./engine');
 const { handOver, keepAnswer, nameJob, putBack, step } = require('./engine');
 const { TimeoutError } = require('./errors');
 const { Lane, accept, read, rejected, run } = require('./lane');
@@ -72,7 +60,6 @@ class Job {
     this.slot = -1;
     this.generation = 0;
     this.grantWord = -1;
-    this.journal = -1;
     this.grantedEnd = 0; // lanes may take items below this without asking
     this.isOpen = false;
     this.membership = null;
@@ -126,7 +113,6 @@ class Job {
     this.slot = ints[JOB];
     this.generation = ints[JOB_GENERATION];
     this.grantWord = grantWordOfJob(this.slot);
-    this.journal = journalOfJob(this.slot);
     if (observing.isOn) nameJob(this.slot, this.generation, nameOf(call));
     try {
       this.prepare(source);

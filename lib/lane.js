@@ -32,7 +32,6 @@ const {
   doubles,
   operations,
   lanes,
-  JOURNAL_ITEMS,
   grantWordOfLane,
   failure,
   handOver,
@@ -54,8 +53,6 @@ const { ACTION_START, ACTION_PULL, ACTION_PARK, ACTION_REVIEW, ACTION_REST } = e
 const { ACTION_DONE, ACTION_DRAIN, ACTION_FAIL } = enums;
 const { OUTCOME_FULFILLED, OUTCOME_REJECTED, OUTCOME_REFUSED, OUTCOME_STOPPED } = enums;
 const { OUTCOME_PULLED, OUTCOME_EXHAUSTED } = enums;
-
-const JOURNAL_MASK = JOURNAL_ITEMS - 1;
 
 // Whose time is over.
 const SCOPES = new Map([

@@ -10,11 +10,6 @@ static int has_job_word(const struct sluice_engine *engine, const struct sluice_
   return engine->grants != NULL && job->slot.number < SLUICE_GRANT_JOBS;
 }
 
-/* A relaxed store is a plain one to the processor: whoever writes a recording reads the word from another thread. */
-static void store(int32_t *word, int32_t value) {
-  __atomic_store_n(word, value, __ATOMIC_RELAXED);
-}
-
 static int32_t *next_item_word(const struct sluice_engine *engine, const struct sluice__job *job) {
   return &engine->grants->next_item[job->slot.number];
 }
@@ -24,7 +19,6 @@ void sluice__grant_sync(struct sluice_engine *engine, struct sluice__job *job) {
   int64_t next_item = *next_item_word(engine, job);
   int64_t taken = next_item - (int64_t)job->next_item;
   if (taken <= 0 || next_item > (int64_t)job->granted_end) return; /* nothing, or forged */
-  sluice__record_run(engine, job, job->next_item, (uint64_t)next_item);
   job->next_item += (uint64_t)taken;
   job->counts.started += (uint64_t)taken;
   job->counts.done += (uint64_t)taken;
@@ -62,8 +56,7 @@ void sluice__grant_note_start(struct sluice_engine *engine, struct sluice__job *
 
 void sluice__grant_end(struct sluice_engine *engine, struct sluice__job *job) {
   if (job->granted_end == 0) return;
-  store(next_item_word(engine, job), SLUICE_GRANT_NONE);
-  sluice__record_grant_end(engine, job);
+  *next_item_word(engine, job) = SLUICE_GRANT_NONE;
   job->granted_end = 0;
   sluice__list_unlink(&job->granted);
 }
@@ -96,7 +89,7 @@ void sluice__grant(struct sluice_engine *engine, struct sluice__job *job, struct
   }
   engine->serial += (uint32_t)(end - job->next_item);
   job->granted_end = end;
-  store(next_item_word(engine, job), (int32_t)job->next_item);
+  *next_item_word(engine, job) = (int32_t)job->next_item;
   sluice__record_grant(engine, job);
   decision->granted = end;
 }

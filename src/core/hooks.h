@@ -10,8 +10,6 @@ void sluice__write_lane(struct sluice_engine *engine, enum sluice_record_kind ki
                         const struct sluice__lane *lane);
 void sluice__write_start(struct sluice_engine *engine, const struct sluice__lane *lane);
 void sluice__write_grant(struct sluice_engine *engine, const struct sluice__job *job);
-void sluice__write_grant_end(struct sluice_engine *engine, const struct sluice__job *job);
-void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first, uint64_t end);
 void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
                         const struct sluice__lane *lane, uint64_t wait);
 void sluice__write_job(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
@@ -33,17 +31,9 @@ static inline void sluice__record_lane(struct sluice_engine *engine, enum sluice
 static inline void sluice__record_start(struct sluice_engine *engine, const struct sluice__lane *lane) {
   if (sluice__is_recorded(engine)) sluice__write_start(engine, lane);
 }
-/* The job's lanes may take items by themselves, from its next one on; and that is over. */
+/* The job's lanes may take items by themselves, from its next one on. */
 static inline void sluice__record_grant(struct sluice_engine *engine, const struct sluice__job *job) {
   if (sluice__is_recorded(engine)) sluice__write_grant(engine, job);
-}
-static inline void sluice__record_grant_end(struct sluice_engine *engine, const struct sluice__job *job) {
-  if (sluice__is_recorded(engine)) sluice__write_grant_end(engine, job);
-}
-/* Lanes of the job have taken these items of a granted run. */
-static inline void sluice__record_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first,
-                                      uint64_t end) {
-  if (sluice__is_recorded(engine)) sluice__write_run(engine, job, first, end);
 }
 /* The same as the first, with how long it will be. */
 static inline void sluice__record_wait(struct sluice_engine *engine, enum sluice_record_kind kind,

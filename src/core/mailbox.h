@@ -8,7 +8,6 @@
 #ifndef SLUICE_MAILBOX_H
 #define SLUICE_MAILBOX_H
 
-#include "recorder.h"
 #include "sluice.h"
 
 #ifdef __cplusplus
@@ -143,7 +142,6 @@ union sluice_words {
 struct sluice_mailbox {
   union sluice_words words;
   struct sluice_grants grants;
-  struct sluice_journal journal; /* no decision depends on it */
 };
 
 /* Carries out one operation. The answer is in ACTION: 0 or an action, or a negative error; then nothing has happened

@@ -27,11 +27,8 @@ struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *alloc
   recorder->count = 0;
   recorder->place = 0;
   recorder->capacity = capacity;
-  recorder->pace = 0;
-  recorder->journal = NULL;
-  recorder->grants = NULL;
   recorder->allocator = *allocator;
-  memset(recorder->runs, 0, sizeof recorder->runs);
+  memset(recorder->next_items, 0, sizeof recorder->next_items);
   memset(recorder->items, 0xff, sizeof recorder->items);
   return recorder;
 }
@@ -40,13 +37,6 @@ void sluice_recorder_free(struct sluice_recorder *recorder) {
   if (recorder == NULL) return;
   struct sluice_allocator allocator = recorder->allocator;
   allocator.free(allocator.user, recorder, bytes_for(recorder->capacity));
-}
-
-void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struct sluice_journal *journal,
-                                   const struct sluice_grants *grants, uint64_t pace) {
-  recorder->journal = journal;
-  recorder->grants = grants;
-  recorder->pace = pace;
 }
 
 void sluice_record_to(struct sluice_engine *engine, struct sluice_recorder *recorder) {
@@ -98,27 +88,12 @@ void sluice__write_lane(struct sluice_engine *engine, enum sluice_record_kind ki
 
 void sluice__write_start(struct sluice_engine *engine, const struct sluice__lane *lane) {
   uint32_t number = lane->slot.number;
-  if (number < SLUICE_GRANT_LANES) store(&engine->recorder->items[number], word_of_item(lane));
+  if (number < SLUICE_GRANT_LANES) engine->recorder->items[number] = word_of_item(lane);
   sluice__write_lane(engine, SLUICE_RECORD_START, SLUICE_REASON_NONE, lane);
 }
 
 void sluice__write_grant(struct sluice_engine *engine, const struct sluice__job *job) {
-  struct sluice_recorded_run *run = &engine->recorder->runs[job->slot.number];
-  store(&run->next_item, job->next_item);
-  store(&run->job, word_of_job(job));
-}
-
-void sluice__write_grant_end(struct sluice_engine *engine, const struct sluice__job *job) {
-  store(&engine->recorder->runs[job->slot.number].job, 0);
-}
-
-/* NULL where this is no lane of the job's that can have taken a granted item. */
-static const struct sluice__lane *find_taker(const struct sluice_engine *engine, const struct sluice__job *job,
-                                             int32_t number) {
-  if (number < 0 || number >= SLUICE_GRANT_LANES || (uint32_t)number >= sluice__slab_room(&engine->lanes)) return NULL;
-  const struct sluice__lane *lane = sluice__lane_at(engine, (uint32_t)number);
-  int is_its = sluice__slot_in_use(&lane->slot) && lane->job == job->slot.number;
-  return is_its && lane->deadline.state == SLUICE__LANE_RUNNING ? lane : NULL;
+  engine->recorder->next_items[job->slot.number] = job->next_item;
 }
 
 static uint64_t first_attempt_of(uint64_t item) {
@@ -134,32 +109,7 @@ static void write_taken(struct sluice_recorder *recorder, uint32_t lane, uint64_
   }
   write(recorder, what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, lane), first_attempt_of(item), job);
   finish(recorder);
-  store(former, first_attempt_of(item));
-}
-
-/* Of the latest event; 0: there is none. */
-static uint64_t latest_time(const struct sluice_recorder *recorder) {
-  if (recorder->count == 0) return 0;
-  return recorder->words[recorder->place == 0 ? recorder->capacity : recorder->place - 1][0];
-}
-
-void sluice__write_run(struct sluice_engine *engine, const struct sluice__job *job, uint64_t first, uint64_t end) {
-  struct sluice_recorder *recorder = engine->recorder;
-  if (recorder->runs[job->slot.number].next_item > first) first = recorder->runs[job->slot.number].next_item;
-  if (recorder->journal == NULL || first >= end) return;
-  const int32_t *lanes = recorder->journal->lane[job->slot.number];
-  uint64_t now = recorder->time;
-  uint64_t since = latest_time(recorder);
-  uint64_t step = now > since ? (now - since) / (end - first + 1) : 0;
-  if (step > recorder->pace) step = recorder->pace;
-  if (since < now) recorder->time = since;
-  for (uint64_t item = first; item < end; item++) {
-    recorder->time += step;
-    const struct sluice__lane *lane = find_taker(engine, job, lanes[item % SLUICE_JOURNAL_ITEMS]);
-    if (lane != NULL) write_taken(recorder, lane->slot.number, word_of_job(job), item);
-  }
-  recorder->time = now;
-  store(&recorder->runs[job->slot.number].next_item, end);
+  *former = first_attempt_of(item);
 }
 
 void sluice_note(struct sluice_engine *engine, uint32_t number) {
@@ -169,11 +119,12 @@ void sluice_note(struct sluice_engine *engine, uint32_t number) {
   if (!sluice__slot_in_use(&lane->slot) || lane->deadline.state != SLUICE__LANE_RUNNING) return;
   const struct sluice__job *job = sluice__job_at(engine, lane->job);
   if (job->granted_end == 0) return;
-  struct sluice_recorded_run *run = &recorder->runs[job->slot.number];
+  uint64_t *next_item = &recorder->next_items[job->slot.number];
   int64_t item = engine->grants->item[number];
-  if (item < (int64_t)run->next_item || item >= (int64_t)job->granted_end) return; /* forged */
+  if (item < (int64_t)*next_item || item < (int64_t)job->next_item) return; /* forged, or it is known */
+  if (item >= (int64_t)job->granted_end) return;                            /* forged */
   write_taken(recorder, number, word_of_job(job), (uint64_t)item);
-  store(&run->next_item, (uint64_t)item + 1);
+  *next_item = (uint64_t)item + 1;
 }
 
 void sluice__write_wait(struct sluice_engine *engine, enum sluice_record_kind kind, enum sluice_record_reason reason,
@@ -222,25 +173,21 @@ void sluice__write_void(struct sluice_engine *engine, const struct sluice__lane 
     uint64_t *words = recorder->words[place];
     if (words[1] != what || words[2] != word_of_item(lane)) continue;
     store(&words[1], what_of(SLUICE_RECORD_VOID, SLUICE_REASON_NONE, lane->slot.number));
-    if (lane->slot.number < SLUICE_GRANT_LANES) store(&recorder->items[lane->slot.number], UINT64_MAX);
+    if (lane->slot.number < SLUICE_GRANT_LANES) recorder->items[lane->slot.number] = UINT64_MAX;
     return;
   }
 }
 
-static void decode(struct sluice_record *record, uint64_t what, uint64_t item, uint64_t job) {
+static void read(const uint64_t *words, struct sluice_record *record) {
+  uint64_t what = load(&words[1]), item = load(&words[2]), job = load(&words[3]);
+  record->time = load(&words[0]);
   record->kind = (enum sluice_record_kind)(what & 0xff);
   record->reason = (enum sluice_record_reason)(what >> 8 & 0xff);
   record->lane = (uint32_t)(what >> 32);
   record->item = item & SLUICE_ITEM_MAX;
   record->attempt = (uint32_t)(item >> ITEM_BITS);
   record->job = (struct sluice_handle){(uint32_t)job, (uint32_t)(job >> 32)};
-  record->value = 0;
-}
-
-static void read(const uint64_t *words, struct sluice_record *record) {
-  decode(record, load(&words[1]), load(&words[2]), load(&words[3]));
-  record->time = load(&words[0]);
-  if (sluice_record_has_value(record->kind, record->reason)) record->value = load(&words[4]);
+  record->value = sluice_record_has_value(record->kind, record->reason) ? load(&words[4]) : 0;
 }
 
 /* The number of the first event that can be read. */
@@ -265,40 +212,4 @@ size_t sluice_recorder_read(const struct sluice_recorder *recorder, uint64_t *fr
   } while (lost > 0 && lost == copied);
   for (size_t i = lost; i < copied; i++) records[i - lost] = records[i];
   return copied - lost;
-}
-
-static int32_t load_int(const int32_t *word) {
-  return __atomic_load_n(word, __ATOMIC_RELAXED);
-}
-
-size_t sluice_recorder_read_run(const struct sluice_recorder *recorder, uint32_t slot, uint64_t count, uint64_t until,
-                                uint64_t *time, struct sluice_record *records) {
-  const struct sluice_recorded_run *run = &recorder->runs[slot];
-  uint64_t job = load(&run->job), first = load(&run->next_item);
-  if (job == 0 || recorder->journal == NULL) return 0;
-  int64_t end = load_int(&recorder->grants->next_item[slot]);
-  if (end <= (int64_t)first || end > (int64_t)first + SLUICE_JOURNAL_ITEMS) return 0; /* nothing, or forged */
-  uint64_t former[SLUICE_JOURNAL_ITEMS]; /* items of the lanes in this run, each by its latest place in it */
-  int32_t lanes[SLUICE_JOURNAL_ITEMS];
-  size_t copied = 0;
-  uint64_t now = *time;
-  for (uint64_t item = first; item < (uint64_t)end; item++) {
-    size_t place = item - first;
-    int32_t lane = lanes[place] = load_int(&recorder->journal->lane[slot][item % SLUICE_JOURNAL_ITEMS]);
-    former[place] = first_attempt_of(item);
-    if (lane < 0 || lane >= SLUICE_GRANT_LANES) continue;
-    uint64_t before = load(&recorder->items[lane]);
-    for (size_t i = 0; i < place; i++)
-      if (lanes[i] == lane) before = former[i];
-    now = now + recorder->pace < until ? now + recorder->pace : now > until ? now : until;
-    if (before != UINT64_MAX) {
-      decode(&records[copied], what_of(SLUICE_RECORD_SETTLE, SLUICE_REASON_NONE, (uint32_t)lane), before, job);
-      records[copied++].time = now;
-    }
-    decode(&records[copied], what_of(SLUICE_RECORD_START, SLUICE_REASON_NONE, (uint32_t)lane), former[place], job);
-    records[copied++].time = now;
-  }
-  if (sluice_recorder_count(recorder) != count) return 0;
-  *time = now;
-  return copied;
 }

@@ -81,53 +81,30 @@ struct sluice_record {
 
 #define SLUICE_RECORD_WORDS 5
 
-/* Which lane took which item of a granted run: item i of the job in slot j stands at [j][i & 31], since no run is
- * longer that the engine has not read yet. Whoever takes granted items writes it. */
-#define SLUICE_JOURNAL_ITEMS 32
-
-struct sluice_journal {
-  int32_t lane[SLUICE_GRANT_JOBS][SLUICE_JOURNAL_ITEMS];
-};
-
-/* A granted run that the engine has not read to its end: of which job (as word 3 of an event; 0: of none), and from
- * which item on. */
-struct sluice_recorded_run {
-  uint64_t job;
-  uint64_t next_item;
-};
-
 struct sluice_recorder {
   uint64_t time;     /* of the events to come; the writer's */
   uint64_t count;    /* of events there have been */
   uint64_t place;    /* of the next one; the writer's */
   uint64_t capacity; /* events that can be read; there is one place more, for the one that is being written */
-  uint64_t pace;     /* ticks: granted items follow each other at least as fast as this */
-  const struct sluice_journal *journal; /* of granted runs; NULL: what happens in them is not seen */
-  const struct sluice_grants *grants;
   struct sluice_allocator allocator;
-  struct sluice_recorded_run runs[SLUICE_GRANT_JOBS]; /* by the job's slot */
-  uint64_t items[SLUICE_GRANT_LANES]; /* what these lanes run, as word 2 of an event; UINT64_MAX: nobody knows */
+  /* The writer's. */
+  uint64_t next_items[SLUICE_GRANT_JOBS]; /* by the job's slot: items of its granted run below this are known */
+  uint64_t items[SLUICE_GRANT_LANES];     /* what these lanes run, as word 2 of an event; UINT64_MAX: nobody knows */
   uint64_t words[][SLUICE_RECORD_WORDS];
 };
 
 /* Keeps the latest `capacity` events, >= 1. NULL where the allocator returns that. */
 struct sluice_recorder *sluice_recorder_new(const struct sluice_allocator *allocator, uint64_t capacity);
-/* `journal` and `grants` (the engine's) are the caller's, and may hold anything: words that make no sense are not
- * recorded. */
-void sluice_recorder_share_journal(struct sluice_recorder *recorder, const struct sluice_journal *journal,
-                                   const struct sluice_grants *grants, uint64_t pace);
 /* No engine writes to it any more. NULL is allowed. */
 void sluice_recorder_free(struct sluice_recorder *recorder);
 
 /* A lane, by its slot number, has just taken the item that stands in its word: it is recorded with the time told last.
- * Not to be called where no recorder is on. Words that make no sense are left alone. */
+ * Not to be called where no recorder is on. Words that make no sense, and items that were noted, are left alone. */
 void sluice_note(struct sluice_engine *engine, uint32_t lane);
 
 /* From now on the engine writes to it; NULL: to none. The recorder is the caller's.
  *
- * What lanes take of a granted run the engine hears of by sluice_note(), item by item; or later, from the journal. Of
- * these events only the order is known then, and that they came no later than now and about as fast as `pace`: their
- * times are made up from that. */
+ * What lanes take of a granted run it records only where sluice_note() tells of it, item by item. */
 void sluice_record_to(struct sluice_engine *engine, struct sluice_recorder *recorder);
 
 /* The time of the events to come. A time before the last one is not believed. */
@@ -150,14 +127,6 @@ static inline uint64_t sluice_recorder_count(const struct sluice_recorder *recor
  * number. Returns how many; 0: there are no more. Any thread. */
 size_t sluice_recorder_read(const struct sluice_recorder *recorder, uint64_t *from, struct sluice_record *records,
                             size_t most);
-
-/* What has happened in granted runs since the engine was last called: it may never be, where JavaScript is stuck. Of
- * the job in one slot, of SLUICE_GRANT_JOBS; `count` is how many events there were when the last of them was read, and
- * where there have been more since, this is nothing. *time is that of the last event, and moves on, to no later than
- * `until`. Returns how many. Any thread. */
-#define SLUICE_RUN_RECORDS (2 * SLUICE_JOURNAL_ITEMS)
-size_t sluice_recorder_read_run(const struct sluice_recorder *recorder, uint32_t slot, uint64_t count, uint64_t until,
-                                uint64_t *time, struct sluice_record *records);
 
 #ifdef __cplusplus
 }

@@ -154,8 +154,6 @@ Napi::Object Names(Napi::Env env) {
   grants["jobCount"] = SLUICE_GRANT_JOBS;
   grants["lanes"] = offsetof(sluice_mailbox, grants.item) / sizeof(int32_t);
   grants["laneCount"] = SLUICE_GRANT_LANES;
-  grants["journal"] = offsetof(sluice_mailbox, journal) / sizeof(int32_t);
-  grants["journalItems"] = SLUICE_JOURNAL_ITEMS;
   names["grants"] = grants;
   auto running = Napi::Object::New(env);
   running["ON_STACK"] = offsetof(sluice_running, on_stack) / sizeof(int32_t);

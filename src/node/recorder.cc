@@ -53,7 +53,7 @@ Napi::Value Snapshot(const Napi::CallbackInfo& info) {
   sluice_recording_about about = sluice_flight_about(flight);
   sluice_recording_reader reader;
   std::vector<double> rows;
-  sluice_recording_begin(&reader, flight->recorder, about.ended);
+  sluice_recording_begin(&reader, flight->recorder);
   size_t filled = 0;
   for (size_t count; (count = sluice_recording_next(&reader)) > 0;) {
     rows.resize((filled + count) * kColumns);

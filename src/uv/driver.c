@@ -330,13 +330,11 @@ void sluice_driver_close(struct sluice_driver *driver, sluice_driver_closed clos
   uv_close((uv_handle_t *)&driver->idle, sluice__driver_on_closed);
 }
 
-void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace) {
+void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc) {
   driver->recorder = recorder;
   driver->is_tsc = (uint8_t)is_tsc;
   if (driver->engine != NULL) sluice_record_to(driver->engine, recorder);
   if (recorder == NULL) return;
-  memset(&driver->mailbox->journal, 0xff, sizeof driver->mailbox->journal); /* nobody has kept it until now */
-  sluice_recorder_share_journal(recorder, &driver->mailbox->journal, &driver->mailbox->grants, pace);
   driver->recorded_until = read_clock(driver);
   driver->recorded_idle_time = uv_metrics_idle_time(driver->prepare.loop);
   stamp(driver);

@@ -74,12 +74,12 @@ void sluice__driver_on_closed(uv_handle_t *handle);
 /* The same for TAKE and PUT: they cost little more than the permit. */
 void sluice_driver_take(struct sluice_driver *driver);
 void sluice_driver_put(struct sluice_driver *driver);
-/* While it is recorded: the lane that the journal names has taken the next item of JOB's granted run. */
+/* While it is recorded: LANE has taken the next item of its job's granted run. */
 void sluice_driver_note(struct sluice_driver *driver);
 
 /* From now on the engine's decisions go to `recorder`, which is the caller's; NULL: to none. Its times are ticks of
- * clock.h; in virtual time nanoseconds of that. `pace`: see sluice_recorder_share_journal. */
-void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc, uint64_t pace);
+ * clock.h; in virtual time nanoseconds of that. */
+void sluice_driver_fly(struct sluice_driver *driver, struct sluice_recorder *recorder, int is_tsc);
 
 /* Test only: from now on the engine is `engine`, and time is moved by sluice_driver_call with the time operations, or
  * by the loop again. The former engine is the caller's to free; nothing may be open in it. */

@@ -5,8 +5,6 @@
 
 #include "clock.h"
 
-/* How long one granted item takes at most, in milliseconds: the engine grants runs to those that are as fast. */
-#define PACE 0.0125
 /* Nanoseconds. */
 #define CALIBRATION 50000
 
@@ -77,7 +75,7 @@ int sluice_flight_start(struct sluice_flight *flight, struct sluice_driver *driv
   flight->is_tsc = (uint8_t)(!driver->is_virtual && sluice__tsc_is_even());
   read_clocks(flight, &flight->about.began, &flight->began);
   calibrate(flight);
-  sluice_driver_fly(driver, recorder, flight->is_tsc, (uint64_t)(flight->about.ticks_per_ms * PACE));
+  sluice_driver_fly(driver, recorder, flight->is_tsc);
   if (flight->is_virtual) flight->about.began = recorder->time;
   uv_mutex_unlock(&flight->mutex);
   return 0;
@@ -87,7 +85,7 @@ void sluice_flight_stop(struct sluice_flight *flight, struct sluice_driver *driv
   uv_mutex_lock(&flight->mutex);
   update(flight);
   flight->is_on = 0;
-  sluice_driver_fly(driver, NULL, 0, 0);
+  sluice_driver_fly(driver, NULL, 0);
   uv_mutex_unlock(&flight->mutex);
 }
 

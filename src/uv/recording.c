@@ -11,8 +11,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-_Static_assert(SLUICE_RUN_RECORDS <= SLUICE_READER_RECORDS, "a run is read in one go");
-
 const char *sluice_record_kind_name(enum sluice_record_kind kind) {
   switch (kind) {
 #define NAME(name, text) \
@@ -165,14 +163,12 @@ static void print_event(struct out *out, const struct sluice_recording_about *ab
   put(out, "}", 1);
 }
 
-void sluice_recording_begin(struct sluice_recording_reader *reader, const struct sluice_recorder *recorder,
-                            uint64_t until) {
-  *reader = (struct sluice_recording_reader){
-      .recorder = recorder, .until = until, .end = sluice_recorder_count(recorder), .is_in_ring = 1};
+void sluice_recording_begin(struct sluice_recording_reader *reader, const struct sluice_recorder *recorder) {
+  *reader = (struct sluice_recording_reader){.recorder = recorder, .end = sluice_recorder_count(recorder)};
 }
 
 /* What comes while it is read is not waited for: it may come for ever. */
-static size_t read_ring(struct sluice_recording_reader *reader) {
+size_t sluice_recording_next(struct sluice_recording_reader *reader) {
   if (reader->next >= reader->end) return 0;
   uint64_t from = reader->next, left = reader->end - reader->next;
   size_t count = sluice_recorder_read(reader->recorder, &from, reader->records,
@@ -180,18 +176,6 @@ static size_t read_ring(struct sluice_recording_reader *reader) {
   if (count == 0) return 0;
   reader->lost += from - reader->next;
   reader->next = from + count;
-  reader->time = reader->records[count - 1].time;
-  return count;
-}
-
-size_t sluice_recording_next(struct sluice_recording_reader *reader) {
-  size_t count = 0;
-  if (reader->is_in_ring) count = read_ring(reader);
-  if (count > 0) return count;
-  reader->is_in_ring = 0;
-  while (count == 0 && reader->slot < SLUICE_GRANT_JOBS)
-    count = sluice_recorder_read_run(reader->recorder, reader->slot++, reader->next, reader->until, &reader->time,
-                                     reader->records);
   return count;
 }
 
@@ -232,7 +216,7 @@ int sluice_recording_write(const struct sluice_recorder *recorder, struct sluice
   print_ms(out, "duration", sluice_recording_ns(about, about->ended));
   put(out, ",", 1);
   struct sluice_recording_reader reader;
-  sluice_recording_begin(&reader, recorder, about->ended);
+  sluice_recording_begin(&reader, recorder);
   print_events(out, &reader, about);
   print_jobs(out, names);
   print(out, ",\"lost\":%" PRIu64 "}\n", reader.lost);

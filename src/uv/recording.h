@@ -28,18 +28,13 @@ uint64_t sluice_recording_ns(const struct sluice_recording_about *about, uint64_
 
 struct sluice_recording_reader {
   const struct sluice_recorder *recorder;
-  uint64_t until; /* ticks: now */
-  uint64_t next;  /* the number of the event that is read next */
+  uint64_t next; /* the number of the event that is read next */
   uint64_t end;
   uint64_t lost; /* how many were overwritten before they could be read */
-  uint64_t time; /* of the latest that was */
-  uint32_t slot; /* of the job whose granted run is read next, behind the ring's last */
-  uint8_t is_in_ring;
   struct sluice_record records[SLUICE_READER_RECORDS];
 };
 
-void sluice_recording_begin(struct sluice_recording_reader *reader, const struct sluice_recorder *recorder,
-                            uint64_t until);
+void sluice_recording_begin(struct sluice_recording_reader *reader, const struct sluice_recorder *recorder);
 /* Returns how many of `records` come next; among them may be those of kind VOID. 0: that was all. */
 size_t sluice_recording_next(struct sluice_recording_reader *reader);
 

@@ -12,7 +12,6 @@
 struct flight {
   struct world world;
   struct sluice_recorder *recorder;
-  struct sluice_journal journal;
   uint64_t read; /* events that were looked at */
 };
 
@@ -21,7 +20,6 @@ static void flight_init_with(struct flight *flight, uint64_t capacity) {
   world_init(&flight->world);
   flight->recorder = sluice_recorder_new(&flight->world.memory.allocator, capacity);
   EXPECT(flight->recorder != NULL);
-  sluice_recorder_share_journal(flight->recorder, &flight->journal, &flight->world.grants, 1);
   sluice_record_to(flight->world.engine, flight->recorder);
 }
 
@@ -494,14 +492,18 @@ static void flight_init_granting(struct flight *flight, uint64_t capacity) {
   for (int i = 0; i < 10; i++) world_observe(&flight->world, flight->world.now);
 }
 
-/* A lane takes the next item of the run by itself, and notes that. */
+/* A lane takes the next item of the run by itself. */
 static void take(struct flight *flight, struct sluice_handle job, struct sluice_handle lane) {
-  int32_t item = flight->world.grants.next_item[job.slot]++;
-  flight->world.grants.item[lane.slot] = item;
-  flight->journal.lane[job.slot][item % SLUICE_JOURNAL_ITEMS] = (int32_t)lane.slot;
+  flight->world.grants.item[lane.slot] = flight->world.grants.next_item[job.slot]++;
 }
 
-void test_recorder_reads_in_the_journal_who_took_what(void) {
+/* And notes that. */
+static void note(struct flight *flight, struct sluice_handle job, struct sluice_handle lane) {
+  take(flight, job, lane);
+  sluice_note(flight->world.engine, lane.slot);
+}
+
+void test_recorder_is_told_who_takes_what_of_a_granted_run(void) {
   struct flight flight;
   flight_init_granting(&flight, 1000);
   struct sluice_policy policy = policy_of(1000, 2);
@@ -510,93 +512,92 @@ void test_recorder_reads_in_the_journal_who_took_what(void) {
   struct sluice_handle second = world_start(&flight.world, job, 1);
   world_step(&flight.world, first, SLUICE_OUTCOME_FULFILLED);
   EXPECT_EVENTS(&flight, "open, start 0 0.1, start 1 1.1, settle 0 0.1, start 0 2.1");
-  take(&flight, job, second);
-  take(&flight, job, second);
-  take(&flight, job, first);
-  EXPECT_EVENTS(&flight, ""); /* the engine has not been called */
+  note(&flight, job, second);
+  EXPECT_EVENTS(&flight, "settle 1 1.1, start 1 3.1");
+  note(&flight, job, second);
+  note(&flight, job, first);
+  EXPECT_EVENTS(&flight, "settle 1 3.1, start 1 4.1, settle 0 2.1, start 0 5.1");
+  world_count(&flight.world, job); /* the engine reads what was taken */
+  EXPECT_EVENTS(&flight, "");
+  note(&flight, job, first);
+  EXPECT_EVENTS(&flight, "settle 0 5.1, start 0 6.1");
   world_step(&flight.world, first, SLUICE_OUTCOME_FULFILLED);
-  EXPECT_EVENTS(&flight,
-                "settle 1 1.1, start 1 3.1, settle 1 3.1, start 1 4.1, settle 0 2.1, start 0 5.1, "
-                "settle 0 5.1, start 0 6.1");
+  EXPECT_EVENTS(&flight, "settle 0 6.1, start 0 7.1");
   flight_fini(&flight);
 }
 
-void test_recorder_gives_granted_items_times_between_what_is_known(void) {
+void test_recorder_gives_granted_items_the_time_told(void) {
   struct flight flight;
   struct sluice_record records[16];
   flight_init_granting(&flight, 1000);
-  flight.recorder->pace = 10;
   struct sluice_policy policy = policy_of(1000, 1);
   sluice_recorder_tell_time(flight.recorder, 1000);
   struct sluice_handle job = world_open(&flight.world, &policy);
   struct sluice_handle lane = world_start(&flight.world, job, 0);
   world_step(&flight.world, lane, SLUICE_OUTCOME_FULFILLED);
-  take(&flight, job, lane);
-  take(&flight, job, lane);
-  sluice_recorder_tell_time(flight.recorder, 1003); /* so they took 1 each, at most */
+  sluice_recorder_tell_time(flight.recorder, 1001);
+  note(&flight, job, lane);
+  sluice_recorder_tell_time(flight.recorder, 8000);
+  note(&flight, job, lane);
+  sluice_recorder_tell_time(flight.recorder, 9000);
   world_step(&flight.world, lane, SLUICE_OUTCOME_FULFILLED);
-  take(&flight, job, lane);
-  sluice_recorder_tell_time(flight.recorder, 9000); /* who is granted a run does not take that long */
-  world_step(&flight.world, lane, SLUICE_OUTCOME_FULFILLED);
-  const uint64_t times[] = {1000, 1000, 1000, 1000, 1001, 1001, 1002, 1002, 1003, 1003, 1013, 1013, 9000, 9000};
+  const uint64_t times[] = {1000, 1000, 1000, 1000, 1001, 1001, 8000, 8000, 9000, 9000};
   uint64_t from = 0;
   EXPECT_EQ(sluice_recorder_read(flight.recorder, &from, records, 16), sizeof times / sizeof *times);
   for (size_t i = 0; i < sizeof times / sizeof *times; i++) EXPECT_EQ(records[i].time, times[i]);
   flight_fini(&flight);
 }
 
-void test_recorder_knows_of_a_granted_run_before_the_engine_does(void) {
+void test_recorder_that_comes_into_a_granted_run_records_from_there(void) {
   struct flight flight;
-  struct sluice_record records[SLUICE_RUN_RECORDS];
-  char text[64];
   flight_init_granting(&flight, 1000);
+  sluice_record_to(flight.world.engine, NULL);
   struct sluice_policy policy = policy_of(1000, 2);
   struct sluice_handle job = world_open(&flight.world, &policy);
   struct sluice_handle first = world_start(&flight.world, job, 0);
   struct sluice_handle second = world_start(&flight.world, job, 1);
   world_step(&flight.world, first, SLUICE_OUTCOME_FULFILLED);
-  take(&flight, job, second);
-  take(&flight, job, second);
-  uint64_t count = sluice_recorder_count(flight.recorder), time = 5;
-  EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 100, &time, records), 4);
-  static const char *const expected[] = {"settle 1 1.1", "start 1 3.1", "settle 1 3.1", "start 1 4.1"};
-  for (size_t i = 0; i < 4; i++) {
-    print(text, sizeof text, &records[i]);
-    if (strcmp(text, expected[i]) != 0) FAIL("%s, not %s", text, expected[i]);
-  }
-  EXPECT_EQ(time, 7);
-  time = 5;
-  EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 6, &time, records), 4);
-  EXPECT_EQ(time, 6);              /* no later than now */
-  world_count(&flight.world, job); /* reads what was taken, and grants nothing new */
-  count = sluice_recorder_count(flight.recorder);
-  EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 100, &time, records), 0);
-  take(&flight, job, second);
-  world_step(&flight.world, first, SLUICE_OUTCOME_FULFILLED);
-  EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 100, &time, records), 0); /* it knows by now */
-  count = sluice_recorder_count(flight.recorder);
-  EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 100, &time, records), 0); /* and that was all */
-  world_end_turn(&flight.world);
-  flight.world.grants.next_item[job.slot] = 8; /* forged: nothing is granted */
-  EXPECT_EQ(sluice_recorder_read_run(flight.recorder, job.slot, count, 100, &time, records), 0);
-  flight.world.grants.next_item[job.slot] = SLUICE_GRANT_NONE;
+  take(&flight, job, first);
+  sluice_record_to(flight.world.engine, flight.recorder);
+  note(&flight, job, second); /* what it has run until now nobody knows */
+  note(&flight, job, second);
+  EXPECT_EVENTS(&flight, "start 1 4.1, settle 1 4.1, start 1 5.1");
   flight_fini(&flight);
 }
 
-void test_recorder_survives_a_forged_journal(void) {
+void test_recorder_leaves_forged_and_repeated_notes_alone(void) {
   struct flight flight;
-  struct sluice_record records[SLUICE_RUN_RECORDS];
   flight_init_granting(&flight, 1000);
-  struct sluice_policy policy = policy_of(100000, 2);
+  struct sluice_engine *engine = flight.world.engine;
+  const uint32_t numbers[] = {2, 3, 255, 1023, 1024, INT32_MAX, (uint32_t)1 << 31, UINT32_MAX};
+  const int32_t words[] = {INT32_MIN, -1, 0, 1, 2, 3, 1000, INT32_MAX};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sluice_note(engine, numbers[i]); /* nothing is open */
+  struct sluice_policy policy = policy_of(1000, 2);
   struct sluice_handle job = world_open(&flight.world, &policy);
-  struct sluice_handle lane = world_start(&flight.world, job, 0);
-  const int32_t forged[] = {INT32_MIN, -1, 1, 2, 255, 256, 1023, 1024, INT32_MAX};
-  uint64_t time = 0;
-  for (size_t i = 0; i < sizeof forged / sizeof *forged; i++) {
-    world_step(&flight.world, lane, SLUICE_OUTCOME_FULFILLED);
-    take(&flight, job, lane);
-    for (size_t j = 0; j < SLUICE_JOURNAL_ITEMS; j++) flight.journal.lane[job.slot][j] = forged[i];
-    sluice_recorder_read_run(flight.recorder, job.slot, sluice_recorder_count(flight.recorder), 0, &time, records);
+  struct sluice_handle first = world_start(&flight.world, job, 0);
+  struct sluice_handle second = world_start(&flight.world, job, 1);
+  EXPECT_EVENTS(&flight, "open, start 0 0.1, start 1 1.1");
+  sluice_note(engine, first.slot); /* nothing is granted */
+  EXPECT_EVENTS(&flight, "");
+  world_step(&flight.world, first, SLUICE_OUTCOME_FULFILLED);
+  note(&flight, job, second);
+  EXPECT_EVENTS(&flight, "settle 0 0.1, start 0 2.1, settle 1 1.1, start 1 3.1");
+  sluice_note(engine, second.slot);
+  sluice_note(engine, first.slot); /* the engine has started it */
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sluice_note(engine, numbers[i]);
+  int32_t item = flight.world.grants.item[first.slot];
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+    flight.world.grants.item[first.slot] = words[i];
+    sluice_note(engine, first.slot);
   }
+  flight.world.grants.item[first.slot] = item;
+  EXPECT_EVENTS(&flight, "");
+  note(&flight, job, first);
+  EXPECT_EVENTS(&flight, "settle 0 2.1, start 0 4.1");
+  world_step(&flight.world, second, SLUICE_OUTCOME_REJECTED);
+  EXPECT_EVENTS(&flight, "fail 1 3.1, close fail");
+  sluice_note(engine, first.slot);
+  sluice_note(engine, second.slot);
+  EXPECT_EVENTS(&flight, "");
   flight_fini(&flight);
 }

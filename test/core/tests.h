@@ -467,10 +467,10 @@
   X(recorder_takes_back_the_start_of_an_item_that_never_was) \
   X(recorder_tells_of_guards_but_not_of_sleeps) \
   X(recorder_tells_of_waiters_under_numbers_of_their_own) \
-  X(recorder_reads_in_the_journal_who_took_what) \
-  X(recorder_gives_granted_items_times_between_what_is_known) \
-  X(recorder_knows_of_a_granted_run_before_the_engine_does) \
-  X(recorder_survives_a_forged_journal)
+  X(recorder_is_told_who_takes_what_of_a_granted_run) \
+  X(recorder_gives_granted_items_the_time_told) \
+  X(recorder_that_comes_into_a_granted_run_records_from_there) \
+  X(recorder_leaves_forged_and_repeated_notes_alone)
 
 #define TEST_DECLARE(name) void test_##name(void);
 TESTS(TEST_DECLARE)
