@@ -277,14 +277,14 @@ module.exports = [
   {
     name: 'the timer of a common limiter is late when tokens come back',
     file: 'src/core/common.c',
-    from: ' wake(head_of(common)->seat); /* its time may be sooner */',
-    to: ' (void)seat;',
+    from: '    common->in_use -= weight;\n  }\n  sluice_common_serve(common, now);\n  wake_line(common);',
+    to: '    common->in_use -= weight;\n  }\n  sluice_common_serve(common, now);',
     killer: { core: ['lease_tokens_that_come_back_make_the_wait_shorter'] },
   },
   {
     name: 'a penalty moves nobody’s timer',
     file: 'src/core/common.c',
-    from: '  sluice__bucket_shut(&common->bucket, duration, now);\n  if (head_of(common) != NULL) wake(head_of(common)->seat);',
+    from: '  sluice__bucket_shut(&common->bucket, duration, now);\n  wake_head(common);',
     to: '  sluice__bucket_shut(&common->bucket, duration, now);',
     killer: { core: ['common_penalize_shuts_for_all_seats'] },
   },
