@@ -80,8 +80,7 @@ __attribute__((format(printf, 2, 3))) static void print(struct out *out, const c
   char text[256];
   va_list args;
   va_start(args, format);
-  /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is started two lines above; clang-tidy 14 loses sight of it
-   */
+  /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is started above; clang-tidy 14 loses sight of that */
   int length = vsnprintf(text, sizeof text, format, args);
   va_end(args);
   if (length > 0) put(out, text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);

@@ -35,9 +35,9 @@ function work(rounds) {
 
 const watch = (options) => library().watchLoop({ threshold: 100, ...options });
 const tells = (options) => watch({ onBlocked: (report) => write({ over: report }), ...options });
-/** In a timer, once the stack worker is there; in a worker there is none. */
+/** In a timer, once the stack worker is there; in a worker, and under the permission model, there is none. */
 function soon(act) {
-  if (isMainThread && !hasStacks()) setTimeout(soon, 10, act);
+  if (isMainThread && process.permission === undefined && !hasStacks()) setTimeout(soon, 10, act);
   else setTimeout(act, 1);
 }
 const inMapper = (block) =>
