@@ -183,6 +183,16 @@ static void write_report(struct sluice_watch *watch, char *text, size_t length) 
   uv_cond_broadcast(&dog.changed);
 }
 
+/* For onBlocked: the line without its end. */
+static void keep_text(struct sluice_watch *watch, const char *text, size_t length) {
+  char *copy = malloc(length);
+  if (copy == NULL) return;
+  memcpy(copy, text, length - 1);
+  copy[length - 1] = '\0';
+  if (watch->is_over) put_aside(watch, copy);
+  else watch->text = copy;
+}
+
 static void make_report(struct sluice_watch *watch, uint64_t since) {
   struct sluice_pulse *pulse = watch->pulse;
   atomic_store(&pulse->is_stuck, 1);
@@ -202,12 +212,11 @@ static void make_report(struct sluice_watch *watch, uint64_t since) {
     char *text = sluice__report_text(watch, blocked, &answer);
     if (text != NULL) {
       size_t length = strlen(text);
+      /* First: who reads the line may let the loop go on, and end, before the write has come back. */
+      if (watch->setup.flags & SLUICE_WATCH_TELL) keep_text(watch, text, length);
       if (watch->setup.file >= 0) write_report(watch, text, length);
-      text[length - 1] = '\0';
+      free(text);
     }
-    if (text == NULL || dog.current == NULL || !(watch->setup.flags & SLUICE_WATCH_TELL)) free(text);
-    else if (watch->is_over) put_aside(watch, text);
-    else watch->text = text;
     dog.current = NULL;
   }
   drop_answer();
