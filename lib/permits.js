@@ -15,7 +15,7 @@ const { Ring } = require('./ring');
 const { Waiter } = require('./waiter');
 
 const { SEMAPHORE, SEMAPHORE_CLOSE, ACQUIRE, GIVE, RESIZE, SEMAPHORE_LEVEL, SEMAPHORE_SHUT } = operations;
-const { ACTION, FLAGS, HANDED, LANE, LANE_GENERATION, SEMAPHORE_GENERATION } = I;
+const { ACTION, EVENT, FLAGS, HANDED, LANE, LANE_GENERATION, SEMAPHORE_GENERATION } = I;
 const { WEIGHT, TIMEOUT, MAX_WAITING, PERMITS, IN_USE } = D;
 
 // More than anybody counts: what C takes for "no limit".
@@ -124,7 +124,9 @@ class Permits {
       this.settle();
       throw error === enums.ECROWDED ? this.full() : failure();
     }
-    this.enter(waiter);
+    if (ints[EVENT] === enums.EVENT_GRANTED)
+      waiter.granted(); // another thread has given it back just now
+    else this.enter(waiter);
   }
 
   /** One that waited is gone from C. */
