@@ -10,7 +10,7 @@ const { lease, letGo } = require('./shared');
 const { Waiter } = require('./waiter');
 
 const { TAKE, PUT, SEMAPHORE_LEVEL } = operations;
-const { ACTION, HANDED, SEMAPHORE, SEMAPHORE_GENERATION } = I;
+const { ACTION, HANDED } = I;
 
 const KEYS = new Set(['maxWaiting', 'shared']);
 const WAIT_KEYS = new Set(['signal', 'timeout']);
@@ -134,16 +134,14 @@ class SharedPermits extends SemaphorePermits {
   /** Crossings that do nothing else: they cost less than the permit and its promise. */
   tryTake(weight) {
     if (weight !== 1) return super.tryTake(weight);
-    ints[SEMAPHORE] = this.slot;
-    ints[SEMAPHORE_GENERATION] = this.generation;
+    this.name();
     TAKE();
     return ints[ACTION] > 0;
   }
 
   give(weight) {
     if (weight === 1) {
-      ints[SEMAPHORE] = this.slot;
-      ints[SEMAPHORE_GENERATION] = this.generation;
+      this.name();
       PUT();
       if (ints[HANDED] !== 0) handOver();
     } else {
