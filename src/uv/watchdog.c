@@ -185,12 +185,12 @@ static void write_report(struct sluice_watch *watch, char *text, size_t length) 
 
 /* For onBlocked: the line without its end. */
 static void keep_text(struct sluice_watch *watch, const char *text, size_t length) {
-  char *copy = malloc(length);
-  if (copy == NULL) return;
-  memcpy(copy, text, length - 1);
-  copy[length - 1] = '\0';
-  if (watch->is_over) put_aside(watch, copy);
-  else watch->text = copy;
+  char *kept = malloc(length);
+  if (kept == NULL) return;
+  memcpy(kept, text, length - 1);
+  kept[length - 1] = '\0';
+  if (watch->is_over) put_aside(watch, kept);
+  else watch->text = kept;
 }
 
 static void make_report(struct sluice_watch *watch, uint64_t since) {
