@@ -21,6 +21,7 @@ class Victim {
     this.isOver = false;
     this.controller = new AbortController(); // of what it waits for
     this.kept = []; // permits that it holds until it dies
+    this.running = new Set(); // activities
 
     const { Mutex, RateLimiter, Semaphore } = require('../..');
     this.sluice = require('../..');
@@ -162,16 +163,23 @@ class Victim {
     if (this.rng.chance(0.5)) other.close(); // else it is garbage
   }
 
+  /** Some at once. @returns the promises of their ends, once it is over */
+  start(activities) {
+    return Array.from({ length: AT_ONCE }, () => this.keepBusy(activities));
+  }
+
   /** One thing after the other. What is refused is so by an abort, a timeout or close(). */
-  async keepBusy() {
-    const activities = ['acquiring', 'aborting', 'trying', 'using', 'keeping', 'mapping', 'drawing', 'opening'];
+  async keepBusy(activities) {
     while (!this.isOver) {
+      const activity = { name: this.rng.pick(activities) };
+      this.running.add(activity);
       try {
-        await this[this.rng.pick(activities)]();
+        await this[activity.name]();
       } catch (error) {
         const isExpected = ['AbortError', 'TimeoutError'].includes(error.name) || error.code === 'ERR_SLUICE_CLOSED';
         if (!isExpected) throw error;
       }
+      this.running.delete(activity);
     }
   }
 
@@ -217,7 +225,7 @@ function live(given) {
   }
   const victim = new Victim(given);
   if (victim.ending !== 'terminate') setTimeout(() => victim.end(), victim.life);
-  for (let i = 0; i < AT_ONCE; i++) victim.keepBusy();
+  victim.start(['acquiring', 'aborting', 'trying', 'using', 'keeping', 'mapping', 'drawing', 'opening']);
 }
 
-module.exports = { live };
+module.exports = { Victim, live };
