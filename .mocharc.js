@@ -4,5 +4,6 @@ module.exports = {
   timeout: 20_000,
   recursive: true,
   retries: 0,
+  require: ['./test/support/storage.js'],
   forbidOnly: Boolean(process.env.CI),
 };

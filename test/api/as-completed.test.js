@@ -3,7 +3,6 @@
 // asCompleted: what promises come to, in the order in which they settle.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 const { runInNewContext } = require('node:vm');
 const fc = require('fast-check');
@@ -12,6 +11,7 @@ const { TimeoutError, asCompleted } = require('../..');
 const { usage } = require('../../lib/engine');
 const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 6);

@@ -3,7 +3,6 @@
 // What node:diagnostics_channel is told of calls, and that whoever listens changes none of them.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { channel, subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { inspect } = require('node:util');
 const fc = require('fast-check');
@@ -27,6 +26,7 @@ const {
 const binding = require('../../lib/engine');
 const { SEED, runs } = require('../support/draws');
 const { program, runCall, runExecute, runProgram, runRetry, single } = require('../support/program');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const START = 'sluice:job:start';

@@ -3,7 +3,6 @@
 // race, any and all.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 const vm = require('node:vm');
 
@@ -14,6 +13,7 @@ const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { resourcesDuring } = require('../support/resources');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});

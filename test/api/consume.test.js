@@ -3,7 +3,6 @@
 // consume: works through a source, and keeps nothing but the counts.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 const fs = require('node:fs');
 const readline = require('node:readline');
@@ -26,6 +25,7 @@ const { agree } = require('../support/agreement');
 const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { SOURCES, program, runCall } = require('../support/program');
+const { AsyncLocalStorage } = require('../support/storage');
 const { counted } = require('../support/stream-model');
 const { VirtualClock } = require('../support/virtual-clock');
 

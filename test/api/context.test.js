@@ -3,12 +3,12 @@
 // Whose call it is: the async context and the stack of the caller, and calls within calls.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const timers = require('node:timers/promises');
 
 const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, stop, withTimeout } = require('../..');
 const { I, ints, usage } = require('../../lib/engine');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const WANTS_TURN = 2; // of the word WAITING

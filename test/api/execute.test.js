@@ -3,7 +3,6 @@
 // execute: retry that reports. What it resolves with, whatever happens, and that only an invalid argument rejects it.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { inspect } = require('node:util');
 const fc = require('fast-check');
 
@@ -11,6 +10,7 @@ const { PermanentError, TimeoutError, execute, retry } = require('../..');
 const { usage } = require('../../lib/engine');
 const { SEED, runs } = require('../support/draws');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 10);

@@ -3,7 +3,6 @@
 // TaskGroup: tasks that end together.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 const vm = require('node:vm');
 
@@ -14,6 +13,7 @@ const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { resourcesDuring } = require('../support/resources');
+const { AsyncLocalStorage } = require('../support/storage');
 const { run, trees, verify } = require('../support/task-trees');
 const { VirtualClock } = require('../support/virtual-clock');
 

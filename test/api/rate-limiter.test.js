@@ -3,7 +3,6 @@
 // RateLimiter: tokens, for who comes in order, never more than the rate allows.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 const fc = require('fast-check');
 
@@ -14,6 +13,7 @@ const { SEED, runs } = require('../support/draws');
 const { Log, assertNothingLeft } = require('../support/endings');
 const { invalidThis, invalidType, isClosed, isFull, outOfRange } = require('../support/endings');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 20);

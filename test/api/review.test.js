@@ -4,7 +4,6 @@
 // they say.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { inspect } = require('node:util');
 const vm = require('node:vm');
 
@@ -12,6 +11,7 @@ const { PermanentError, TimeoutError, execute, mapSettled, mapWithLimit, retry, 
 const { usage } = require('../../lib/engine');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { failing: failingOn } = require('../support/failing');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});

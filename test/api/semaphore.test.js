@@ -3,7 +3,6 @@
 // Semaphore and Mutex: permits, for who comes in order.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 
 const sluice = require('../..');
@@ -12,6 +11,7 @@ const { parseLines, runMany } = require('../support/child');
 const { Log, assertNothingLeft, microtasks } = require('../support/endings');
 const { invalidThis, invalidType, isClosed, isFull, isReleased, outOfRange } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const { Mutex, Semaphore, SluiceError, TimeoutError, mapWithLimit } = sluice;

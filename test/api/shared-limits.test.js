@@ -3,7 +3,6 @@
 // One Semaphore or RateLimiter for many: calls, several at once, beside those who acquire by hand.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const fc = require('fast-check');
 
 const { Mutex, RateLimiter, Semaphore, consume, mapSettled, mapStream, mapWithLimit, skip, stop } = require('../..');
@@ -11,6 +10,7 @@ const { overfullWindow } = require('../support/bucket');
 const { SEED, runs } = require('../support/draws');
 const { assertNothingLeft, invalidType, isClosed, microtasks } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 12);

@@ -3,7 +3,6 @@
 // One limit for several calls: a Semaphore in place of a number, a RateLimiter in place of a rate.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 
 const fc = require('fast-check');
 
@@ -11,6 +10,7 @@ const { RateLimiter, Semaphore, consume, mapSettled, mapStream, mapWithLimit, st
 const { usage } = require('../../lib/engine');
 const { SEED } = require('../support/draws');
 const { rejection } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const numbers = (count) => Array.from({ length: count }, (_, i) => i);

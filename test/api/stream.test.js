@@ -3,7 +3,6 @@
 // mapStream: the results of a map, read one by one, at the reader's pace.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 const fs = require('node:fs');
 const { Readable, Writable } = require('node:stream');
@@ -17,6 +16,7 @@ const { parseLines, runNode } = require('../support/child');
 const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { SOURCES, program: mapProgram, runCall } = require('../support/program');
+const { AsyncLocalStorage } = require('../support/storage');
 const { Model, counted, program: streamProgram, runStream } = require('../support/stream-model');
 const { VirtualClock } = require('../support/virtual-clock');
 

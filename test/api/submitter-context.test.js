@@ -6,7 +6,6 @@
 // them stays true.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 
@@ -21,6 +20,7 @@ const {
   mapStream,
   mapWithLimit,
 } = require('../..');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const REQUESTS = ['A', 'B', 'C'];

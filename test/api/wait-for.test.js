@@ -3,13 +3,13 @@
 // waitFor: polls until there is something.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 
 const { PermanentError, TimeoutError, waitFor } = require('../..');
 const { usage } = require('../../lib/engine');
 const { runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});

@@ -1,10 +1,10 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 
 const { mapSettled, mapWithLimit, retry, watchLoop, withTimeout } = require('../..');
 const { invalidThis, invalidType, outOfRange } = require('../support/endings');
+const { AsyncLocalStorage } = require('../support/storage');
 
 // What keeps the loop from turning here lasts several times the threshold; a machine that is busy may do so too, for less.
 const THRESHOLD = 60;

@@ -3,13 +3,13 @@
 // withResource: what was acquired is released, whatever comes in between.
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
 
 const { TimeoutError, withResource } = require('../..');
 const { usage } = require('../../lib/engine');
 const { parseLines, runNode } = require('../support/child');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
+const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});

@@ -1,7 +1,7 @@
 'use strict';
 
 const assert = require('node:assert/strict');
-const { AsyncLocalStorage } = require('node:async_hooks');
+const { AsyncLocalStorage } = require('../../support/storage');
 const { mapWithLimit, retry } = require('../../..');
 const { tinyServer } = require('../tiny-server');
 const { recipe } = require('./recipe');
