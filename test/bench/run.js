@@ -34,7 +34,7 @@ const scale = options.quick ? 0.002 : 1;
 
 function allRows(rivals) {
   const calls = ['map', 'limits', 'http', 'timeout', 'retry', 'settle', 'open', 'items', 'turns', 'scale'];
-  const coordination = ['semaphore', 'rate', 'queue', 'stream', 'group', 'shared', 'threads'];
+  const coordination = ['semaphore', 'rate', 'queue', 'stream', 'group', 'shared', 'threads', 'watching'];
   const files = [...calls, ...coordination];
   return files.flatMap((file) => require(`./rows/${file}.js`)(rivals));
 }
