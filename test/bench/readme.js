@@ -136,16 +136,16 @@ function textOf(results) {
   const { node, ...rest } = versions;
   const list = Object.entries(rest).map(([name, version]) => `${name} ${version}`);
   return [
-    `Ratios of the median time per item (or of what the row names), rivals interleaved in one process, Node ${node} (${machine.cpu}, ${machine.cores} cores):`,
+    `Ratios of the median time per item (or of what the row names): less is better. _twin_: the same design in plain JavaScript. Rivals interleaved in one process, Node ${node} (${machine.cpu}, ${machine.cores} cores):`,
     '',
     ...table(results, CALLS),
     '',
-    'What calls share, measured in the same way (the twin here: the same in plain JavaScript, as short as it gets):',
+    'What calls share, measured in the same way (the twin here is as short as it gets):',
     '',
     ...table(results, COORDINATION),
     '',
-    'What threads share. The rival: permits in a `SharedArrayBuffer`, by [`Atomics`](test/bench/atomics-semaphore.js). It is not',
-    'first come, first served: who sleeps is overtaken, and waits until the others have no work left.',
+    'What threads share. The rival: permits in a `SharedArrayBuffer`, by [`Atomics`](test/bench/atomics-semaphore.js). It grants',
+    'faster, but not first come, first served: a sleeper is overtaken, and waits until the others have no work left.',
     '',
     ...table(results, THREADS),
     '',
