@@ -67,6 +67,7 @@
         'src/uv/driver.c',
         'src/uv/dump.c',
         'src/uv/flight.c',
+        'src/uv/heap.c',
         'src/uv/names.c',
         'src/uv/pulse.c',
         'src/uv/recording.c',

@@ -1,16 +1,12 @@
 #include "environment.h"
 
-#include <cstdlib>
 #include <utility>
+
+#include "../uv/heap.h"
 
 namespace sluice {
 
 namespace {
-
-void* Allocate(void*, size_t size) { return std::malloc(size); }
-void Release(void*, void* block, size_t) { std::free(block); }
-
-constexpr sluice_allocator kAllocator = {Allocate, Release, nullptr};
 
 bool RandomSeed(uint64_t* seed) { return uv_random(nullptr, nullptr, seed, sizeof *seed, 0, nullptr) == 0; }
 
@@ -47,7 +43,7 @@ std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mail
   if (napi_add_async_cleanup_hook(env, OnCleanup, instance.get(), &instance->cleanup_hook_) != napi_ok)
     return Throw<Napi::Error>(env, "sluice: the environment is shutting down");
   auto* words = static_cast<struct sluice_mailbox*>(mailbox.Data());
-  sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
+  sluice_engine* engine = sluice_engine_new(&sluice_heap, seed);
   if (engine == nullptr || sluice_driver_init(&instance->driver, loop, engine, words, OnWake) != 0) {
     sluice_engine_free(engine);
     napi_remove_async_cleanup_hook(instance->cleanup_hook_);
@@ -77,7 +73,7 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
     Throw<Napi::Error>(env_, "sluice: nothing may be open at rehearse()");
     return;
   }
-  sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
+  sluice_engine* engine = sluice_engine_new(&sluice_heap, seed);
   if (engine == nullptr || (is_virtual && sluice_driver_record(&driver) != 0)) {
     sluice_engine_free(engine);
     Throw<Napi::Error>(env_, "sluice: out of memory");
