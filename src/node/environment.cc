@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "../uv/heap.h"
+#include "callback.h"
 
 namespace sluice {
 
@@ -119,15 +120,9 @@ void Instance::Share(const Napi::CallbackInfo& info) {
 
 void Instance::OnWake(sluice_driver* driver) {
   auto* self = static_cast<Instance*>(driver->data);
-  napi_env env = self->env_;
-  Napi::HandleScope scope(env);
-  napi_value receiver = nullptr;
-  if (napi_get_global(env, &receiver) != napi_ok) return;
-  // Runs nextTicks and microtasks before it returns. No async context of ours: each callback runs in its caller's.
-  napi_status status = napi_make_callback(env, nullptr, receiver, self->wake_.Value(), 0, nullptr, nullptr);
-  if (status != napi_pending_exception) return;  // also in a terminating worker, where nothing runs any more
-  napi_value error = nullptr;
-  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+  Napi::HandleScope scope(self->env_);
+  // Each callback of the user's runs in its caller's async context.
+  CallBack(self->env_, self->wake_.Value(), 0, nullptr);
 }
 
 void Instance::OnCleanup(napi_async_cleanup_hook_handle, void* data) {
