@@ -67,6 +67,7 @@
         'src/uv/driver.c',
         'src/uv/dump.c',
         'src/uv/flight.c',
+        'src/uv/heap.c',
         'src/uv/names.c',
         'src/uv/pulse.c',
         'src/uv/recording.c',
@@ -86,7 +87,13 @@
         'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
       ],
       'cflags_cc': ['-Wall', '-Wextra', '-Werror'],
-      'sources': ['src/node/addon.cc', 'src/node/environment.cc', 'src/node/recorder.cc', 'src/node/watch.cc'],
+      'sources': [
+        'src/node/addon.cc',
+        'src/node/callback.cc',
+        'src/node/environment.cc',
+        'src/node/recorder.cc',
+        'src/node/watch.cc',
+      ],
       # A libuv symbol that the running Node lacks is then an error of require(), not of its first call.
       'conditions': [['OS=="linux"', {'ldflags': ['-Wl,-z,now']}]],
     },

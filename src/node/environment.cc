@@ -1,16 +1,13 @@
 #include "environment.h"
 
-#include <cstdlib>
 #include <utility>
+
+#include "../uv/heap.h"
+#include "callback.h"
 
 namespace sluice {
 
 namespace {
-
-void* Allocate(void*, size_t size) { return std::malloc(size); }
-void Release(void*, void* block, size_t) { std::free(block); }
-
-constexpr sluice_allocator kAllocator = {Allocate, Release, nullptr};
 
 bool RandomSeed(uint64_t* seed) { return uv_random(nullptr, nullptr, seed, sizeof *seed, 0, nullptr) == 0; }
 
@@ -47,7 +44,7 @@ std::unique_ptr<Instance> Instance::Create(Napi::Env env, Napi::ArrayBuffer mail
   if (napi_add_async_cleanup_hook(env, OnCleanup, instance.get(), &instance->cleanup_hook_) != napi_ok)
     return Throw<Napi::Error>(env, "sluice: the environment is shutting down");
   auto* words = static_cast<struct sluice_mailbox*>(mailbox.Data());
-  sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
+  sluice_engine* engine = sluice_engine_new(&sluice_heap, seed);
   if (engine == nullptr || sluice_driver_init(&instance->driver, loop, engine, words, OnWake) != 0) {
     sluice_engine_free(engine);
     napi_remove_async_cleanup_hook(instance->cleanup_hook_);
@@ -77,7 +74,7 @@ void Instance::Rehearse(const Napi::CallbackInfo& info) {
     Throw<Napi::Error>(env_, "sluice: nothing may be open at rehearse()");
     return;
   }
-  sluice_engine* engine = sluice_engine_new(&kAllocator, seed);
+  sluice_engine* engine = sluice_engine_new(&sluice_heap, seed);
   if (engine == nullptr || (is_virtual && sluice_driver_record(&driver) != 0)) {
     sluice_engine_free(engine);
     Throw<Napi::Error>(env_, "sluice: out of memory");
@@ -123,15 +120,9 @@ void Instance::Share(const Napi::CallbackInfo& info) {
 
 void Instance::OnWake(sluice_driver* driver) {
   auto* self = static_cast<Instance*>(driver->data);
-  napi_env env = self->env_;
-  Napi::HandleScope scope(env);
-  napi_value receiver = nullptr;
-  if (napi_get_global(env, &receiver) != napi_ok) return;
-  // Runs nextTicks and microtasks before it returns. No async context of ours: each callback runs in its caller's.
-  napi_status status = napi_make_callback(env, nullptr, receiver, self->wake_.Value(), 0, nullptr, nullptr);
-  if (status != napi_pending_exception) return;  // also in a terminating worker, where nothing runs any more
-  napi_value error = nullptr;
-  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+  Napi::HandleScope scope(self->env_);
+  // Each callback of the user's runs in its caller's async context.
+  CallBack(self->env_, self->wake_.Value(), 0, nullptr);
 }
 
 void Instance::OnCleanup(napi_async_cleanup_hook_handle, void* data) {

@@ -1,25 +1,12 @@
 #include "flight.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "heap.h"
 
 /* Nanoseconds. */
 #define CALIBRATION 50000
-
-static void *allocate(void *user, size_t size) {
-  (void)user;
-  return malloc(size);
-}
-
-static void release(void *user, void *block, size_t size) {
-  (void)user;
-  (void)size;
-  free(block);
-}
-
-static const struct sluice_allocator allocator = {allocate, release, NULL};
 
 int sluice_flight_init(struct sluice_flight *flight, struct sluice_names *names) {
   memset(flight, 0, sizeof *flight);
@@ -63,7 +50,7 @@ static void calibrate(struct sluice_flight *flight) {
 
 int sluice_flight_start(struct sluice_flight *flight, struct sluice_driver *driver, uint64_t events,
                         const struct sluice_recording_about *about) {
-  struct sluice_recorder *recorder = sluice_recorder_new(&allocator, events);
+  struct sluice_recorder *recorder = sluice_recorder_new(&sluice_heap, events);
   if (recorder == NULL) return UV_ENOMEM;
   uv_mutex_lock(&flight->mutex);
   sluice_recorder_free(flight->recorder);

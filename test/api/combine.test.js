@@ -10,7 +10,7 @@ const fc = require('fast-check');
 
 const { TimeoutError, all, any, race } = require('../..');
 const { usage } = require('../../lib/engine');
-const { parseLines, runNode } = require('../support/child');
+const { childOf, isChild, itCollects, tellAll } = require('../support/garbage');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { resourcesDuring } = require('../support/resources');
 const { AsyncLocalStorage } = require('../support/storage');
@@ -658,19 +658,9 @@ const scenarios = {
   },
 };
 
-async function collect(scenario) {
-  const kept = [];
-  const held = await scenario((name, object) => kept.push([name, new WeakRef(object)]));
-  const alive = () => kept.filter(([, ref]) => ref.deref() !== undefined).map(([name]) => name);
-  for (let i = 0; i < 20 && alive().length > 0; i++) {
-    await turn();
-    global.gc();
-  }
-  return { count: kept.length, alive: alive(), lanes: usage().lanes, held: held.length };
-}
-
 /** How much promises that live on keep of so many races. */
-async function grow(lasting, count) {
+async function grow([lastingOnes, count]) {
+  const lasting = lastingOnes();
   const heap = () => {
     global.gc();
     return process.memoryUsage().heapUsed;
@@ -690,40 +680,19 @@ const growing = {
   'one that has settled': [() => [never(), Promise.resolve()], 100_000],
 };
 
-async function main() {
-  for (const [name, scenario] of Object.entries(scenarios)) {
-    process.stdout.write(`${JSON.stringify({ name, ...(await collect(scenario)) })}\n`);
-  }
-  for (const [name, [lasting, count]] of Object.entries(growing)) {
-    process.stdout.write(`${JSON.stringify({ name, ...(await grow(lasting(), count)) })}\n`);
-  }
-}
-
-if (process.argv[2] === 'child') {
-  main();
+if (isChild) {
+  tellAll(scenarios).then(() => tellAll(growing, grow));
 } else {
   describe('race, any, all', () => {
     combineTests();
 
     describe('what they leave behind', () => {
-      let outcomes;
-      before(async function () {
-        this.timeout(110_000);
-        const { code, stdout, stderr } = await runNode(['--expose-gc', __filename, 'child']);
-        assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
-        outcomes = new Map(parseLines(stdout).map((one) => [one.name, one]));
-      });
-      for (const name of Object.keys(scenarios)) {
-        it(`can be collected: ${name}`, () => {
-          const { count, alive, lanes } = outcomes.get(name);
-          assert.ok(count > 0);
-          assert.deepEqual({ alive, lanes }, { alive: [], lanes: 0 });
-        });
-      }
+      const told = childOf(__filename);
+      itCollects(scenarios, told);
 
       for (const name of Object.keys(growing)) {
         it(`keeps nothing: ${name}`, () => {
-          const { grown } = outcomes.get(name);
+          const { grown } = told(name);
           assert.ok(grown < 1_000_000, `${grown} bytes more`);
         });
       }

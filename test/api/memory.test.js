@@ -7,7 +7,7 @@ const { getEventListeners } = require('node:events');
 
 const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, stop, withTimeout } = require('../..');
 const { usage } = require('../../lib/engine');
-const { parseLines, runNode } = require('../support/child');
+const { childOf, isChild, itCollects, tellAll } = require('../support/garbage');
 const { deferred, rejection, turn } = require('../support/outcomes');
 
 const never = () => new Promise(() => {});
@@ -219,48 +219,11 @@ const scenarios = {
   },
 };
 
-/** In the child: which of the objects that were to be kept are still there. */
-async function collect(scenario) {
-  const kept = [];
-  const held = await scenario((name, object) => kept.push([name, new WeakRef(object)]));
-  const alive = () => kept.filter(([, ref]) => ref.deref() !== undefined).map(([name]) => name);
-  for (let i = 0; i < 20 && alive().length > 0; i++) {
-    await turn();
-    global.gc();
-  }
-  const { jobs, lanes } = usage();
-  return { count: kept.length, alive: alive(), jobs, lanes, held: held.length };
-}
-
-async function main() {
-  for (const [name, scenario] of Object.entries(scenarios)) {
-    process.stdout.write(`${JSON.stringify({ name, ...(await collect(scenario)) })}\n`);
-  }
-}
-
-if (process.argv[2] === 'child') {
-  main();
+if (isChild) {
+  tellAll(scenarios);
 } else {
   describe('memory: in a process that collects garbage', () => {
-    let outcomes;
-    before(async () => {
-      const { code, stdout, stderr } = await runNode(['--expose-gc', __filename, 'child']);
-      assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
-      outcomes = new Map(parseLines(stdout).map((outcome) => [outcome.name, outcome]));
-    });
-
-    for (const name of Object.keys(scenarios)) {
-      it(`can be collected: ${name}`, () => {
-        const { count, alive } = outcomes.get(name);
-        assert.ok(count > 0);
-        assert.deepEqual(alive, []);
-      });
-
-      it(`no job and no lane is left: ${name}`, () => {
-        const { jobs, lanes } = outcomes.get(name);
-        assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 });
-      });
-    }
+    itCollects(scenarios, childOf(__filename));
   });
 
   describe('memory: nothing is left in the engine', () => {

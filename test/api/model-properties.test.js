@@ -5,13 +5,11 @@ const { execFileSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
-const { isDeepStrictEqual } = require('node:util');
 const fc = require('fast-check');
 
 const binding = require('../../lib/engine');
-const { runModel } = require('../model');
+const { agree } = require('../support/agreement');
 const { SEED, runs } = require('../support/draws');
-const { everyResult } = require('../support/orders');
 const { program, single, runExecute, runProgram, runRetry, runTimeout } = require('../support/program');
 const { VirtualClock } = require('../support/virtual-clock');
 
@@ -70,31 +68,4 @@ function holds(arbitrary, numRuns, predicate) {
 function open() {
   const { jobs, lanes } = binding.usage();
   return { jobs, lanes };
-}
-
-/** There is an order in which the model does what was seen. */
-function agree(run, drawn) {
-  const { total, abandoned = 0, timedOut = 0 } = run.progress.at(-1) ?? {};
-  assert.ok(total === undefined || total <= drawn.items.length);
-  assert.ok(abandoned <= timedOut);
-  assert.ok(run.maxRunning <= drawn.limit, `${run.maxRunning} ran at once`);
-  const isPossible = ({ starts }) => {
-    const latest = Math.max(...starts.map(([time]) => time));
-    const missing = new Set(run.starts.filter(([time]) => time < latest).map(String));
-    const seen = new Set(run.starts.map(String));
-    for (const start of starts) missing.delete(String(start));
-    return missing.size === 0 && starts.every((start) => seen.has(String(start)));
-  };
-  for (const result of everyResult((choose) => runModel(drawn, choose), isPossible))
-    if (isDeepStrictEqual(seenOf(run, result), result)) return;
-  const one = runModel(drawn);
-  assert.deepEqual(seenOf(run, one), one, 'and no other order explains it');
-}
-
-/** The run as the model's result; what the run does not show is as the model says. */
-function seenOf({ starts, outcome, progress, ...run }, model) {
-  const maxRunning = Math.max(run.maxRunning, model.maxRunning); // whose attempts run while they wait for an element, too
-  if (outcome.status === 'pending' || progress.length === 0) return { ...model, starts, outcome, maxRunning };
-  const { started, done, failed, retried, timedOut } = progress.at(-1);
-  return { starts, outcome, maxRunning, counts: { started, done, failed, retried, timedOut } };
 }

@@ -7,7 +7,7 @@ const { getEventListeners } = require('node:events');
 
 const { TimeoutError, withResource } = require('../..');
 const { usage } = require('../../lib/engine');
-const { parseLines, runNode } = require('../support/child');
+const { childOf, isChild, itCollects, tellAll } = require('../support/garbage');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
 const { VirtualClock } = require('../support/virtual-clock');
@@ -437,43 +437,14 @@ const scenarios = {
   },
 };
 
-async function collect(scenario) {
-  const kept = [];
-  const held = await scenario((name, object) => kept.push([name, new WeakRef(object)]));
-  const alive = () => kept.filter(([, ref]) => ref.deref() !== undefined).map(([name]) => name);
-  for (let i = 0; i < 20 && alive().length > 0; i++) {
-    await turn();
-    global.gc();
-  }
-  return { count: kept.length, alive: alive(), lanes: usage().lanes, held: held.length };
-}
-
-async function main() {
-  for (const [name, scenario] of Object.entries(scenarios)) {
-    process.stdout.write(`${JSON.stringify({ name, ...(await collect(scenario)) })}\n`);
-  }
-}
-
-if (process.argv[2] === 'child') {
-  main();
+if (isChild) {
+  tellAll(scenarios);
 } else {
   describe('withResource', () => {
     resourceTests();
 
     describe('what it leaves behind', () => {
-      let outcomes;
-      before(async () => {
-        const { code, stdout, stderr } = await runNode(['--expose-gc', __filename, 'child']);
-        assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
-        outcomes = new Map(parseLines(stdout).map((outcome) => [outcome.name, outcome]));
-      });
-      for (const name of Object.keys(scenarios)) {
-        it(`can be collected: ${name}`, () => {
-          const { count, alive, lanes } = outcomes.get(name);
-          assert.ok(count > 0);
-          assert.deepEqual({ alive, lanes }, { alive: [], lanes: 0 });
-        });
-      }
+      itCollects(scenarios, childOf(__filename));
     });
   });
 }

@@ -5,19 +5,9 @@
 #include <string.h>
 
 #include "../../src/uv/trace_format.h"
+#include "world.h"
 
 enum { GRANT_WORDS = sizeof(struct sluice_grants) / sizeof(int32_t) };
-
-static void *allocate(void *user, size_t size) {
-  (void)user;
-  return malloc(size);
-}
-
-static void release(void *user, void *block, size_t size) {
-  (void)user;
-  (void)size;
-  free(block);
-}
 
 static const char *name_of(uint32_t operation) {
   switch (operation) {
@@ -87,8 +77,9 @@ static int64_t replay_entry(struct sluice_engine *engine, struct sluice_mailbox 
 }
 
 int replay(const void *record, size_t size, uint64_t seed, FILE *out) {
-  struct sluice_allocator allocator = {allocate, release, NULL};
-  struct sluice_engine *engine = sluice_engine_new(&allocator, seed);
+  struct memory memory;
+  memory_init(&memory);
+  struct sluice_engine *engine = sluice_engine_new(&memory.allocator, seed);
   struct sluice_mailbox *mailbox = calloc(1, sizeof *mailbox);
   if (engine == NULL || mailbox == NULL) {
     fprintf(out, "out of memory\n");

@@ -10,6 +10,9 @@ const { everyResult } = require('./orders');
 
 /** There is an order in which the model does what was seen. `shown`: what of an outcome of the model a run shows. */
 function agree(run, drawn, shown = (outcome) => outcome) {
+  const { total, abandoned = 0, timedOut = 0 } = run.progress.at(-1) ?? {};
+  assert.ok(total === undefined || total <= drawn.items.length);
+  assert.ok(abandoned <= timedOut);
   assert.ok(run.maxRunning <= drawn.limit, `${run.maxRunning} ran at once`);
   const isPossible = ({ starts }) => {
     const latest = Math.max(...starts.map(([time]) => time));
