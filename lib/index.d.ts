@@ -1576,7 +1576,7 @@ export interface WatchOptions {
   stack?: boolean | undefined;
   /**
    * Where the report is written while the loop is stuck, as one line of JSON: `'stderr'`, the path of a file, which is
-   * made, or appended to, or `false`, nowhere.
+   * made, or appended to, or `false`, nowhere. A pipe must have somebody who reads it by then.
    * @defaultValue 'stderr'
    */
   log?: string | false | undefined;
