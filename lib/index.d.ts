@@ -1576,7 +1576,7 @@ export interface WatchOptions {
   stack?: boolean | undefined;
   /**
    * Where the report is written while the loop is stuck, as one line of JSON: `'stderr'`, the path of a file, which is
-   * made, or appended to, or `false`, nowhere.
+   * made, or appended to, or `false`, nowhere. A pipe must have somebody who reads it by then.
    * @defaultValue 'stderr'
    */
   log?: string | false | undefined;
@@ -1743,7 +1743,8 @@ export interface FlightRecorder {
    *
    * @param signal - one that is free to be used, as `'SIGUSR2'` or `'SIGHUP'`; not `'SIGUSR1'`, which opens Node's inspector
    * @param file - its path; a file that is there is replaced once the new one is whole. Threads may share it: the last to
-   *   write is read. A device or a pipe is written to itself.
+   *   write is read. A device or a pipe is written to itself; who reads it slowly is waited for, by that thread alone, and
+   *   at its end no longer than half a second.
    * @returns a handle to end it with
    * @throws the `TypeError` or `RangeError` of an invalid argument; an `Error` with a `code`, as of `node:fs`, where the
    *   signal cannot be caught

@@ -102,6 +102,7 @@ for (const signal of ['SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSYS', 'SIGABR
 function dumpOnSignal(signal, file) {
   const number = numberOf(options.string('signal', signal));
   const target = path.resolve(options.text('file', file));
+  if (target.includes('\0')) throw outOfRange('file', 'a path, without a NUL', file);
   let dump = native.dump(number, target);
   if (dump < 0) {
     const code = getSystemErrorName(dump);

@@ -49,11 +49,11 @@ void Fill(double* row, const sluice_record& record, const sluice_recording_about
 Napi::Value Snapshot(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   sluice_flight* flight = &InstanceOf(info)->flight;
-  if (flight->recorder == nullptr) return env.Null();
+  if (flight->ring == nullptr) return env.Null();
   sluice_recording_about about = sluice_flight_about(flight);
   sluice_recording_reader reader;
   std::vector<double> rows;
-  sluice_recording_begin(&reader, flight->recorder);
+  sluice_recording_begin(&reader, flight->ring->recorder);
   size_t filled = 0;
   for (size_t count; (count = sluice_recording_next(&reader)) > 0;) {
     rows.resize((filled + count) * kColumns);

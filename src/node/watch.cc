@@ -86,10 +86,11 @@ class Watcher {
 
 namespace {
 
-// Opens a file to append to. Returns it, or a libuv error.
+// Opens a file to append to. Returns it, or a libuv error. (A pipe that nobody reads is one: to wait for its reader
+// would block the loop, for ever perhaps.)
 uv_file OpenLog(const std::string& path) {
   uv_fs_t request;
-  int flags = UV_FS_O_WRONLY | UV_FS_O_APPEND | UV_FS_O_CREAT;
+  int flags = UV_FS_O_WRONLY | UV_FS_O_APPEND | UV_FS_O_CREAT | UV_FS_O_NONBLOCK | UV_FS_O_NOCTTY;
   uv_file file = uv_fs_open(nullptr, &request, path.c_str(), flags, 0666, nullptr);  // with O_CLOEXEC, always
   uv_fs_req_cleanup(&request);
   return file;

@@ -23,7 +23,8 @@ struct sluice_dump {
   uv_async_t stop;
   struct sluice_flight *flight;
   char *path;
-  char *fresh; /* the path beside it */
+  char *fresh;           /* the path beside it */
+  uint32_t is_cancelled; /* atomic. It is to end, whoever it waits for */
 };
 
 static void complain(const struct sluice_dump *dump, const char *what, int error) {
@@ -46,9 +47,7 @@ static int is_special(const char *path) {
 
 /* A pipe that nobody reads is an error; one that is read slowly is waited for. */
 static int open_special(const char *path) {
-  int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-  if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-  return fd;
+  return open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
@@ -61,7 +60,7 @@ static void on_signal(uv_signal_t *signal, int number) {
     complain(dump, target, last_error());
     return;
   }
-  int error = sluice_flight_write(dump->flight, fd);
+  int error = sluice_flight_write(dump->flight, fd, &dump->is_cancelled);
   const char *what = error == UV_ENOENT ? "nothing was recorded" : "write";
   if (close(fd) != 0 && error == 0) error = last_error();
   if (error == 0 && !is_in_place && rename(dump->fresh, dump->path) != 0) {
@@ -151,6 +150,7 @@ int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path
 }
 
 void sluice_dump_stop(struct sluice_dump *dump) {
+  __atomic_store_n(&dump->is_cancelled, 1, __ATOMIC_RELAXED);
   uv_async_send(&dump->stop);
   uv_thread_join(&dump->thread);
   uv_loop_close(&dump->loop);

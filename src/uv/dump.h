@@ -18,7 +18,8 @@ struct sluice_dump;
  * that nobody reads half of one; a device is written to itself. What goes wrong is said on stderr. `path` is copied;
  * `flight` outlives the dump. Returns 0, or a libuv error: no memory, no thread, or a signal that cannot be caught. */
 int sluice_dump_start(struct sluice_flight *flight, int signal, const char *path, struct sluice_dump **dump);
-/* The signal means nothing to us any more. Waits for a file that is being written. */
+/* The signal means nothing to us any more. Waits for a file that is being written; for who reads a
+ * pipe, if that takes something at least each half second. */
 void sluice_dump_stop(struct sluice_dump *dump);
 
 #ifdef __cplusplus

@@ -15,8 +15,14 @@ int sluice_flight_init(struct sluice_flight *flight, struct sluice_names *names)
   return error;
 }
 
+static void let_go(struct sluice_flight_ring *ring) {
+  if (ring == NULL || --ring->users > 0) return;
+  sluice_recorder_free(ring->recorder);
+  free(ring);
+}
+
 void sluice_flight_fini(struct sluice_flight *flight) {
-  sluice_recorder_free(flight->recorder);
+  let_go(flight->ring);
   uv_mutex_destroy(&flight->mutex);
 }
 
@@ -32,7 +38,7 @@ static void update(struct sluice_flight *flight) {
   uint64_t now;
   if (!flight->is_on) return;
   if (flight->is_virtual) {
-    about->ended = flight->recorder->time;
+    about->ended = flight->ring->recorder->time;
     return;
   }
   read_clocks(flight, &about->ended, &now);
@@ -50,11 +56,16 @@ static void calibrate(struct sluice_flight *flight) {
 
 int sluice_flight_start(struct sluice_flight *flight, struct sluice_driver *driver, uint64_t events,
                         const struct sluice_recording_about *about) {
-  struct sluice_recorder *recorder = sluice_recorder_new(&sluice_heap, events);
-  if (recorder == NULL) return UV_ENOMEM;
+  struct sluice_flight_ring *ring = malloc(sizeof *ring);
+  struct sluice_recorder *recorder = ring == NULL ? NULL : sluice_recorder_new(&sluice_heap, events);
+  if (recorder == NULL) {
+    free(ring);
+    return UV_ENOMEM;
+  }
+  *ring = (struct sluice_flight_ring){recorder, 1};
   uv_mutex_lock(&flight->mutex);
-  sluice_recorder_free(flight->recorder);
-  flight->recorder = recorder;
+  let_go(flight->ring);
+  flight->ring = ring;
   flight->about = *about;
   flight->about.ticks_per_ms = 1e6;
   flight->is_on = 1;
@@ -84,13 +95,19 @@ struct sluice_recording_about sluice_flight_about(struct sluice_flight *flight) 
   return about;
 }
 
-int sluice_flight_write(struct sluice_flight *flight, int fd) {
-  int error = UV_ENOENT;
+int sluice_flight_write(struct sluice_flight *flight, int fd, const uint32_t *is_cancelled) {
   uv_mutex_lock(&flight->mutex);
-  if (flight->recorder != NULL) {
+  struct sluice_flight_ring *ring = flight->ring;
+  if (ring != NULL) {
     update(flight);
-    error = sluice_recording_write(flight->recorder, flight->names, &flight->about, fd);
+    ring->users++;
   }
+  struct sluice_recording_about about = flight->about;
+  uv_mutex_unlock(&flight->mutex);
+  if (ring == NULL) return UV_ENOENT;
+  int error = sluice_recording_write(ring->recorder, flight->names, &about, fd, is_cancelled);
+  uv_mutex_lock(&flight->mutex);
+  let_go(ring);
   uv_mutex_unlock(&flight->mutex);
   return error;
 }

@@ -9,10 +9,16 @@
 extern "C" {
 #endif
 
+/* What was recorded since one start. */
+struct sluice_flight_ring {
+  struct sluice_recorder *recorder;
+  uint32_t users; /* the flight, and who writes it down: the last one frees it */
+};
+
 struct sluice_flight {
-  uv_mutex_t mutex;                 /* of all below: only the driver's thread changes it, but any may read it */
-  struct sluice_recorder *recorder; /* what was recorded last; NULL: nothing yet */
-  struct sluice_names *names;       /* the caller's */
+  uv_mutex_t mutex;                /* of all below: only the driver's thread changes it, but any may read it */
+  struct sluice_flight_ring *ring; /* of the latest start; NULL: none yet */
+  struct sluice_names *names;      /* the caller's */
   struct sluice_recording_about about;
   uint64_t began; /* uv_hrtime when it began: what ticks are measured by */
   uint8_t is_on;
@@ -36,8 +42,9 @@ void sluice_flight_stop(struct sluice_flight *flight, struct sluice_driver *driv
 /* What a recording of now says of itself. Only on the driver's thread. */
 struct sluice_recording_about sluice_flight_about(struct sluice_flight *flight);
 
-/* Writes a recording of now; any thread. Returns 0, a libuv error, or UV_ENOENT: nothing was ever recorded. */
-int sluice_flight_write(struct sluice_flight *flight, int fd);
+/* Writes a recording of now, as sluice_recording_write() does; any thread. Nobody else has to wait for it, however slow
+ * the file is. Returns 0, a libuv error, or UV_ENOENT: nothing was ever recorded. */
+int sluice_flight_write(struct sluice_flight *flight, int fd, const uint32_t *is_cancelled);
 
 #ifdef __cplusplus
 }

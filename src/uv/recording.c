@@ -11,6 +11,10 @@
 #include <unistd.h>
 #include <uv.h>
 
+#define ROOM_CHECK_MS 2
+/* Who is cancelled gives up on a reader that has taken nothing for so long. */
+#define STALLED_MS 500
+
 const char *sluice_record_kind_name(enum sluice_record_kind kind) {
   switch (kind) {
 #define NAME(name, text) \
@@ -49,16 +53,34 @@ struct jobs {
 struct out {
   struct jobs jobs;
   int fd;
-  int error; /* the first one; nothing is written after it */
+  const uint32_t *is_cancelled;
+  int waited_ms; /* since the file has taken something */
+  int error;     /* the first one; nothing is written after it */
   size_t size;
   char buffer[1 << 14];
 };
 
+/* The file takes no more for now: a pipe whose reader is slow, or has stopped reading. */
+static void wait_for_room(struct out *out) {
+  if (out->waited_ms >= STALLED_MS && __atomic_load_n(out->is_cancelled, __ATOMIC_RELAXED)) {
+    out->error = UV_ECANCELED;
+    return;
+  }
+  uv_sleep(ROOM_CHECK_MS);
+  if (out->waited_ms < STALLED_MS) out->waited_ms += ROOM_CHECK_MS;
+}
+
 static void flush(struct out *out) {
   for (size_t written = 0; written < out->size && out->error == 0;) {
     ssize_t count = write(out->fd, out->buffer + written, out->size - written);
-    if (count >= 0) written += (size_t)count;
-    else if (errno != EINTR) out->error = uv_translate_sys_error(errno);
+    if (count >= 0) {
+      written += (size_t)count;
+      out->waited_ms = 0;
+    } else if (errno == EAGAIN) {
+      wait_for_room(out);
+    } else if (errno != EINTR) {
+      out->error = uv_translate_sys_error(errno);
+    }
   }
   out->size = 0;
 }
@@ -206,10 +228,11 @@ static void print_jobs(struct out *out, struct sluice_names *names) {
 }
 
 int sluice_recording_write(const struct sluice_recorder *recorder, struct sluice_names *names,
-                           const struct sluice_recording_about *about, int fd) {
+                           const struct sluice_recording_about *about, int fd, const uint32_t *is_cancelled) {
   struct out *out = calloc(1, sizeof *out);
   if (out == NULL) return UV_ENOMEM;
   out->fd = fd;
+  out->is_cancelled = is_cancelled;
   print(out, "{\"version\":1,\"startedAt\":%" PRIu64, (uint64_t)about->started_at);
   print(out, ",\"thread\":%" PRId64 ",\"pid\":%" PRId64 ",", about->thread, about->pid);
   print_ms(out, "duration", sluice_recording_ns(about, about->ended));

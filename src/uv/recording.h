@@ -39,9 +39,10 @@ void sluice_recording_begin(struct sluice_recording_reader *reader, const struct
 size_t sluice_recording_next(struct sluice_recording_reader *reader);
 
 /* Writes what toJSON() of class Recording gives (lib/recording.js), as one line, to a file that is the caller's. Any
- * thread. Returns 0, or a libuv error: UV_ENOMEM, or what write() says. */
+ * thread. One that does not block and takes no more for now is waited for; once `is_cancelled` (atomic) is not 0, no
+ * longer than half a second. Returns 0, or a libuv error: UV_ENOMEM, UV_ECANCELED, or what write() says. */
 int sluice_recording_write(const struct sluice_recorder *recorder, struct sluice_names *names,
-                           const struct sluice_recording_about *about, int fd);
+                           const struct sluice_recording_about *about, int fd, const uint32_t *is_cancelled);
 
 const char *sluice_record_kind_name(enum sluice_record_kind kind);
 const char *sluice_record_reason_name(enum sluice_record_reason reason);

@@ -3,9 +3,10 @@
 // recorder.dumpOnSignal: a file, whatever JavaScript does.
 
 const assert = require('node:assert/strict');
-const { spawn } = require('node:child_process');
+const { execFileSync, spawn } = require('node:child_process');
 const { once } = require('node:events');
 const fs = require('node:fs');
+const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const readline = require('node:readline');
@@ -162,6 +163,35 @@ describe('recorder.dumpOnSignal', function () {
     signal();
     assert.match(await complained(), /dump\.json was not written: write: no space left/);
     assert.ok(fs.lstatSync(path.join(folder, 'dump.json')).isSymbolicLink());
+    release();
+    assert.deepEqual(await ended, [0, null]);
+  });
+
+  it('keeps nobody waiting for a pipe that is read no further', async () => {
+    execFileSync('mkfifo', [path.join(folder, 'dump.json')]);
+    const { said, signal, complained, ended } = run('a pipe that is read no further');
+    await said('ready');
+    signal();
+    await said('recording');
+    await said('done');
+    assert.match(await complained(), /dump\.json was not written: write: operation canceled/);
+    assert.deepEqual(await ended, [0, null]);
+  });
+
+  it('writes all of it to a pipe that is read slowly', async () => {
+    execFileSync('mkfifo', [path.join(folder, 'dump.json')]);
+    const pipe = fs.openSync(path.join(folder, 'dump.json'), fs.constants.O_RDWR);
+    const { said, signal, release, ended } = run('working');
+    await said('ready');
+    const reader = new net.Socket({ fd: pipe, readable: true, writable: false });
+    let text = '';
+    signal();
+    for await (const chunk of reader) {
+      text += chunk;
+      if (text.endsWith('}\n')) break;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    Recording.read(text);
     release();
     assert.deepEqual(await ended, [0, null]);
   });

@@ -430,6 +430,7 @@ describe('recorder', () => {
     'the signal of the inspector': [() => recorder.dumpOnSignal('SIGUSR1', 'x'), 'ERR_OUT_OF_RANGE'],
     'a signal of a broken process': [() => recorder.dumpOnSignal('SIGSEGV', 'x'), 'ERR_OUT_OF_RANGE'],
     'no file': [() => recorder.dumpOnSignal('SIGUSR2'), 'ERR_INVALID_ARG_TYPE'],
+    'a file that ends in the middle of its name': [() => recorder.dumpOnSignal('SIGUSR2', 'a\0b'), 'ERR_OUT_OF_RANGE'],
     'a file without a name': [() => recorder.dumpOnSignal('SIGUSR2', ''), 'ERR_OUT_OF_RANGE'],
   };
   for (const [name, [call, code]] of Object.entries(wrong)) it(`refuses ${name}`, () => assert.throws(call, { code }));

@@ -1,6 +1,10 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const { mkdtempSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const path = require('node:path');
 
 const { mapSettled, mapWithLimit, retry, watchLoop, withTimeout } = require('../..');
 const { invalidThis, invalidType, outOfRange } = require('../support/endings');
@@ -54,6 +58,21 @@ describe('watchLoop', () => {
   it('a file that cannot be opened is an error that names it', () => {
     const log = `${__filename}/none`;
     assert.throws(() => watchLoop({ stack: false, log }), { code: 'ENOTDIR', syscall: 'open', path: log });
+  });
+
+  it('a pipe that nobody reads is such a file, and is not waited for', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'sluice-watch-'));
+    const log = path.join(folder, 'pipe');
+    try {
+      execFileSync('mkfifo', [log]);
+      // In a process of its own: whoever waits there can be woken by nobody.
+      const program = `try { require(${JSON.stringify(path.resolve(__dirname, '../..'))})
+        .watchLoop({ stack: false, log: ${JSON.stringify(log)} }) } catch ({ code, path }) { console.log(code, path) }`;
+      const said = execFileSync(process.execPath, ['-e', program], { timeout: 20_000, encoding: 'utf8' });
+      assert.equal(said, `ENXIO ${log}\n`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('undefined options are absent ones', () => {

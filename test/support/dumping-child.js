@@ -29,6 +29,15 @@ async function work() {
   });
 }
 
+function readsOne(pipe) {
+  try {
+    return fs.readSync(pipe, Buffer.alloc(1)) === 1;
+  } catch (error) {
+    if (error.code === 'EAGAIN') return false;
+    throw error;
+  }
+}
+
 const cases = {
   async stuck() {
     recorder.start();
@@ -90,6 +99,22 @@ const cases = {
       if (fs.existsSync(released)) process.exit();
     }, 10);
     say('ready');
+  },
+
+  /** The parent has made the pipe. It is open for reading here, and one byte of it is read. */
+  async 'a pipe that is read no further'() {
+    const pipe = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    recorder.start();
+    await mapWithLimit(Array.from({ length: 3000 }), 5, async () => {});
+    const dump = recorder.dumpOnSignal('SIGUSR2', file);
+    say('ready');
+    while (!readsOne(pipe)) await new Promise(setImmediate);
+    recorder.snapshot();
+    recorder.stop();
+    recorder.start();
+    say('recording');
+    dump.stop();
+    say('done');
   },
 
   'a device'() {
