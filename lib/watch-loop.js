@@ -102,10 +102,10 @@ function begin({ threshold, stack, onBlocked, log }) {
   const id = ++latestId;
   const watch = { id, onBlocked, resource: null, hasStacks: false };
   const unasked = stack ? joinStacks(watch) : NOT_ASKED;
-  const setup = { id, thread: threadId, threshold, log, tells: onBlocked !== undefined };
+  const [asks, tells] = [unasked === null, onBlocked !== undefined];
   running.setDebugged(isDebugged());
   try {
-    startWatch(running.memory, deliver, { ...setup, stack: unasked === null, unasked: JSON.stringify(unasked) });
+    startWatch(running.memory, deliver, id, threadId, threshold, log, asks, tells, JSON.stringify(unasked));
   } catch (error) {
     leaveStacks(watch);
     if (typeof log === 'string') Object.assign(error, { syscall: 'open', path: log });

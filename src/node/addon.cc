@@ -1,4 +1,8 @@
 // The boundary: one argument-less function per operation of the mailbox, and the names of its words.
+//
+// A thread may be ended at any line of a native call: from then on all that might run JavaScript fails, without an
+// exception. node-addon-api answers with an empty value then, and ends the process where that is used. So whatever
+// takes arguments takes plain ones, in As<>: nothing is coerced (ToNumber), and nothing read off an object (Get).
 #include "environment.h"
 #include "recorder.h"
 #include "watch.h"
@@ -87,8 +91,8 @@ Napi::Value Usage(const Napi::CallbackInfo& info) {
 
 // nameJob(slot, generation, name): for whoever looks at the job from outside.
 void NameJob(const Napi::CallbackInfo& info) {
-  sluice_handle job = {info[0].ToNumber().Uint32Value(), info[1].ToNumber().Uint32Value()};
-  std::string name = info[2].ToString().Utf8Value();
+  sluice_handle job = {info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value()};
+  std::string name = info[2].As<Napi::String>().Utf8Value();
   sluice_names_set(static_cast<Instance*>(info.Data())->names, job, name.data(), name.size());
 }
 

@@ -9,6 +9,16 @@ namespace sluice {
 
 namespace {
 
+// A mailbox must not shrink under us.
+bool IsResizable(napi_env env, napi_value buffer) {
+  napi_value value = nullptr;
+  bool is_resizable = true;  // also where the thread is being ended, and nobody can tell
+  if (napi_get_named_property(env, buffer, "resizable", &value) != napi_ok) return true;
+  napi_valuetype type = napi_undefined;
+  if (napi_typeof(env, value, &type) == napi_ok && type == napi_undefined) return false;  // before Node knew any
+  return napi_get_value_bool(env, value, &is_resizable) != napi_ok || is_resizable;
+}
+
 bool RandomSeed(uint64_t* seed) { return uv_random(nullptr, nullptr, seed, sizeof *seed, 0, nullptr) == 0; }
 
 template <typename Error>
@@ -23,7 +33,7 @@ Instance* Environment::Attach(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   bool is_valid = info[0].IsArrayBuffer() && info[1].IsFunction() &&
                   info[0].As<Napi::ArrayBuffer>().ByteLength() >= sizeof(sluice_mailbox);
-  if (is_valid) is_valid = !info[0].As<Napi::Object>().Get("resizable").ToBoolean();  // it must not shrink under us
+  if (is_valid) is_valid = !IsResizable(env, info[0]);
   if (!is_valid) return Throw<Napi::TypeError>(env, "sluice: attach(mailbox, wake)");
   auto instance = Instance::Create(env, info[0].As<Napi::ArrayBuffer>(), info[1].As<Napi::Function>());
   if (instance == nullptr) return nullptr;

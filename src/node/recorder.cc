@@ -15,10 +15,10 @@ Instance* InstanceOf(const Napi::CallbackInfo& info) { return static_cast<Instan
 void Start(const Napi::CallbackInfo& info) {
   Instance* instance = InstanceOf(info);
   sluice_recording_about about{};
-  about.started_at = info[1].ToNumber().DoubleValue();
-  about.thread = info[2].ToNumber().Int64Value();
-  about.pid = info[3].ToNumber().Int64Value();
-  auto events = static_cast<uint64_t>(info[0].ToNumber().Int64Value());
+  about.started_at = info[1].As<Napi::Number>().DoubleValue();
+  about.thread = info[2].As<Napi::Number>().Int64Value();
+  about.pid = info[3].As<Napi::Number>().Int64Value();
+  auto events = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value());
   if (sluice_flight_start(&instance->flight, &instance->driver, events, &about) != 0)
     Napi::Error::New(info.Env(), "sluice: out of memory").ThrowAsJavaScriptException();
 }
@@ -61,7 +61,7 @@ Napi::Value Snapshot(const Napi::CallbackInfo& info) {
       if (reader.records[i].kind != SLUICE_RECORD_VOID) Fill(&rows[kColumns * filled++], reader.records[i], about);
   }
   auto copy = Napi::Float64Array::New(env, filled * kColumns);
-  if (env.IsExceptionPending()) return env.Undefined();
+  if (copy.IsEmpty()) return env.Undefined();  // there is no memory, or the thread is being ended
   std::copy_n(rows.data(), filled * kColumns, copy.Data());
   auto snapshot = Napi::Object::New(env);
   snapshot["startedAt"] = about.started_at;
@@ -77,7 +77,7 @@ Napi::Value Snapshot(const Napi::CallbackInfo& info) {
 // nameOf(slot, generation): '' where it is not known.
 Napi::Value NameOf(const Napi::CallbackInfo& info) {
   char name[SLUICE_NAME_SIZE];
-  sluice_handle job = {info[0].ToNumber().Uint32Value(), info[1].ToNumber().Uint32Value()};
+  sluice_handle job = {info[0].As<Napi::Number>().Uint32Value(), info[1].As<Napi::Number>().Uint32Value()};
   int length = sluice_names_get(InstanceOf(info)->names, job, name, sizeof name);
   return Napi::String::New(info.Env(), name, static_cast<size_t>(length));
 }
@@ -85,9 +85,9 @@ Napi::Value NameOf(const Napi::CallbackInfo& info) {
 // dump(signal, path) -> its number, from 0; or a libuv error, below 0.
 Napi::Value Dump(const Napi::CallbackInfo& info) {
   Instance* instance = InstanceOf(info);
-  std::string path = info[1].ToString().Utf8Value();
+  std::string path = info[1].As<Napi::String>().Utf8Value();
   sluice_dump* dump = nullptr;
-  int error = sluice_dump_start(&instance->flight, info[0].ToNumber().Int32Value(), path.c_str(), &dump);
+  int error = sluice_dump_start(&instance->flight, info[0].As<Napi::Number>().Int32Value(), path.c_str(), &dump);
   if (error != 0) return Napi::Number::New(info.Env(), error);
   instance->dumps.push_back(dump);
   return Napi::Number::New(info.Env(), static_cast<double>(instance->dumps.size() - 1));
@@ -96,7 +96,7 @@ Napi::Value Dump(const Napi::CallbackInfo& info) {
 // stopDump(number), once for each.
 void StopDump(const Napi::CallbackInfo& info) {
   auto& dumps = InstanceOf(info)->dumps;
-  size_t number = info[0].ToNumber().Uint32Value();
+  size_t number = info[0].As<Napi::Number>().Uint32Value();
   if (number >= dumps.size() || dumps[number] == nullptr) return;
   sluice_dump_stop(dumps[number]);
   dumps[number] = nullptr;

@@ -96,34 +96,33 @@ uv_file OpenLog(const std::string& path) {
   return file;
 }
 
-// startWatch(running, deliver, { id, thread, threshold, log, stack, tells, unasked }): `log` is 2 (stderr), -1 or a
-// path; `unasked` says, as JSON, why no stack is asked for. deliver() is called until it answers false.
+// startWatch(running, deliver, id, thread, threshold, log, stack, tells, unasked): `log` is 2 (stderr), -1 or a path;
+// `unasked` says, as JSON, why no stack is asked for. deliver() is called until it answers false.
 Napi::Value StartWatch(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   auto* instance = static_cast<Instance*>(info.Data());
   if (!info[0].IsArrayBuffer() || info[0].As<Napi::ArrayBuffer>().ByteLength() < sizeof(sluice_running) ||
-      !info[1].IsFunction() || !info[2].IsObject()) {
-    Napi::TypeError::New(env, "sluice: startWatch(running, deliver, watch)").ThrowAsJavaScriptException();
+      !info[1].IsFunction() || !info[6].IsBoolean() || !info[7].IsBoolean() || !info[8].IsString()) {
+    Napi::TypeError::New(env, "sluice: startWatch(running, deliver, ...)").ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  auto given = info[2].As<Napi::Object>();
   Watcher* watcher = Watcher::Of(env, instance, info[0].As<Napi::ArrayBuffer>(), info[1].As<Napi::Function>());
   if (watcher == nullptr) return env.Undefined();
-  std::string unasked = given.Get("unasked").ToString().Utf8Value();
+  std::string unasked = info[8].As<Napi::String>().Utf8Value();
   sluice_watch_setup setup{};
-  setup.id = given.Get("id").ToNumber().Uint32Value();
-  setup.thread = given.Get("thread").ToNumber().Uint32Value();
-  setup.threshold = sluice_ms_to_ns(given.Get("threshold").ToNumber().DoubleValue());
+  setup.id = info[2].As<Napi::Number>().Uint32Value();
+  setup.thread = info[3].As<Napi::Number>().Uint32Value();
+  setup.threshold = sluice_ms_to_ns(info[4].As<Napi::Number>().DoubleValue());
   setup.unasked = unasked.c_str();
-  if (given.Get("stack").ToBoolean()) setup.flags |= SLUICE_WATCH_STACK;
-  if (given.Get("tells").ToBoolean()) setup.flags |= SLUICE_WATCH_TELL;
-  Napi::Value log = given.Get("log");
+  if (info[6].As<Napi::Boolean>().Value()) setup.flags |= SLUICE_WATCH_STACK;
+  if (info[7].As<Napi::Boolean>().Value()) setup.flags |= SLUICE_WATCH_TELL;
+  Napi::Value log = info[5];
   if (log.IsString()) {
     setup.file = OpenLog(log.As<Napi::String>().Utf8Value());
     if (setup.file < 0) return Napi::Value(env, ThrowLibuv(env, setup.file));
     setup.flags |= SLUICE_WATCH_CLOSE;
   } else {
-    setup.file = log.ToNumber().Int32Value();
+    setup.file = log.As<Napi::Number>().Int32Value();
   }
   sluice_watch* watch = nullptr;
   int error = sluice_watch_start(watcher->pulse, &setup, &watch);
@@ -136,7 +135,7 @@ Napi::Value StartWatch(const Napi::CallbackInfo& info) {
 void StopWatch(const Napi::CallbackInfo& info) {
   Watcher* watcher = static_cast<Instance*>(info.Data())->watcher;
   if (watcher == nullptr) return;
-  auto found = watcher->watches.find(info[0].ToNumber().Uint32Value());
+  auto found = watcher->watches.find(info[0].As<Napi::Number>().Uint32Value());
   if (found == watcher->watches.end()) return;
   sluice_watch_stop(found->second);
   watcher->watches.erase(found);
@@ -215,11 +214,12 @@ Napi::Value HasStacks(const Napi::CallbackInfo& info) {
 
 // answerStack(request, stack, error, phase): JSON texts; `phase` may be undefined.
 void AnswerStack(const Napi::CallbackInfo& info) {
-  std::string stack = info[1].ToString().Utf8Value();
-  std::string error = info[2].ToString().Utf8Value();
-  std::string phase = info[3].ToString().Utf8Value();
+  std::string stack = info[1].As<Napi::String>().Utf8Value();
+  std::string error = info[2].As<Napi::String>().Utf8Value();
+  std::string phase;
+  if (info[3].IsString()) phase = info[3].As<Napi::String>().Utf8Value();
   sluice_answer answer{stack.c_str(), error.c_str(), info[3].IsString() ? phase.c_str() : nullptr};
-  sluice_stacks_answer(info[0].ToNumber().Uint32Value(), &answer);
+  sluice_stacks_answer(info[0].As<Napi::Number>().Uint32Value(), &answer);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "flight.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"

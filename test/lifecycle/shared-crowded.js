@@ -74,6 +74,7 @@ async function main(seconds, seed) {
     semaphore.close();
   }
   writeSync(1, `${JSON.stringify({ seconds, seed, entries: tally.entries, starts })}\n`);
+  process.exitCode = 0;
 }
 
 function live({ slot, memory, seed }) {
@@ -84,6 +85,7 @@ function live({ slot, memory, seed }) {
 if (!isMainThread) {
   live(workerData);
 } else if (require.main === module) {
+  process.exitCode = 1; // also where nothing is left to wait for
   const [seconds = '60', seed = String(Date.now() % 2 ** 31)] = process.argv.slice(2);
   main(Number(seconds), Number(seed)).catch((error) => {
     writeSync(2, `seed ${seed}: ${error.stack}\n`);

@@ -86,6 +86,7 @@ async function startWitness(where, memory) {
   }
   const worker = new Worker(__filename, { workerData: { role: 'witness', memory } });
   const failed = new Promise((_, reject) => worker.once('error', reject));
+  const exit = new Promise((resolve) => worker.once('exit', resolve));
   const answer = () => Promise.race([failed, new Promise((resolve) => worker.once('message', resolve))]);
   await answer();
   return {
@@ -93,7 +94,6 @@ async function startWitness(where, memory) {
     async end() {
       worker.postMessage('end');
       const rounds = await answer();
-      const exit = new Promise((resolve) => worker.once('exit', resolve));
       assert.equal(await exit, 0);
       return rounds;
     },
@@ -164,12 +164,14 @@ async function main(seconds, where, seed) {
   const isLoaded = Object.keys(require.cache).some((file) => file.endsWith('.node'));
   assert.equal(isLoaded, where === 'beside');
   writeSync(1, `${JSON.stringify({ seconds, where, seed, ends, rounds, entries: tally.entries, starts })}\n`);
+  process.exitCode = 0;
 }
 
 if (!isMainThread) {
   if (workerData.role === 'witness') bearWitness(workerData);
   else live(workerData);
 } else if (require.main === module) {
+  process.exitCode = 1; // also where nothing is left to wait for
   const [seconds = '60', where = 'alone', seed = String(Date.now() % 2 ** 31)] = process.argv.slice(2);
   main(Number(seconds), where, Number(seed)).catch((error) => {
     writeSync(2, `seed ${seed}, ${where}: ${error.stack}\n`);

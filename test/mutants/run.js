@@ -20,8 +20,8 @@ const mutants = require('./mutants');
 const root = path.join(__dirname, '..', '..');
 const FILES = ['.mocharc.js', 'binding.gyp', 'package.json', 'lib', 'src', 'test'];
 const SKIPPED = ['bench', 'types', path.join('lifecycle', 'sanitize.sh')].map((file) => path.join(root, 'test', file));
-const TIME_LIMIT = 60_000; // a mutant may hang; then it is found
-const COMPILATION = 180_000; // of everything, where it has not been compiled
+const TIME_LIMIT = 30_000; // a mutant may hang; then it is found
+const COMPILATION = 180_000; // of everything, where it has not been compiled, or a header has changed
 const TEST_LIMIT = '5000'; // of a test that says nothing else; the same before and after
 const MOCHA = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
 
@@ -125,7 +125,8 @@ async function survives(copy, mutant) {
   try {
     const isCore = core !== undefined;
     const args = ['--bail', file, ...(title === undefined ? [] : ['--fgrep', title])];
-    const { isGreen, output } = await (isCore ? runCore(copy, core) : runMocha(copy, args));
+    const limit = isC(mutant) ? COMPILATION : TIME_LIMIT;
+    const { isGreen, output } = await (isCore ? runCore(copy, core, limit) : runMocha(copy, args));
     if (isCore && !/^core tests/m.test(output)) return `it does not compile:\n${output}`;
     return isGreen ? `it survives ${killerOf(mutant)}` : undefined;
   } finally {
