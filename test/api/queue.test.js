@@ -13,7 +13,7 @@ const { parseLines, runMany } = require('../support/child');
 const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { Model, Real, commands, finish } = require('../support/queue-model');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 6);
 const MILLION = 1_000_000;
@@ -23,16 +23,11 @@ const outOfRange = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
 const isClosed = { name: 'SluiceError', code: 'ERR_SLUICE_CLOSED', message: 'The queue is closed' };
 
 describe('Queue', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
+  const clock = virtualClock();
   afterEach(() => {
     const { jobs, lanes, waiters, semaphores, limiters } = usage();
     assert.deepEqual({ jobs, lanes, waiters, semaphores, limiters }, nothing, 'nothing is left in C');
   });
-  after(() => clock.restore());
 
   const nothing = { jobs: 0, lanes: 0, waiters: 0, semaphores: 0, limiters: 0 };
 
