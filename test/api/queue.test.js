@@ -12,7 +12,7 @@ const { Ring } = require('../../lib/ring');
 const { parseLines, runMany } = require('../support/child');
 const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
-const { Model, Real, commands, finish } = require('../support/queue-model');
+const { Model, RealQueue, commands, finish } = require('../support/queue-model');
 const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 6);
@@ -49,10 +49,10 @@ describe('Queue', () => {
   it(`does what plain arrays do, however operations, time and ends come (seed ${SEED})`, async function () {
     this.timeout(120_000);
     const maxSize = fc.constantFrom(1, 1, 2, 3, Infinity);
-    const property = fc.asyncProperty(maxSize, commands(), async (size, drawn) => {
+    const property = fc.asyncProperty(maxSize, commands, async (size, drawn) => {
       clock.reset();
       let both;
-      const setup = () => (both = { model: new Model(size), real: new Real(clock, size) });
+      const setup = () => (both = { model: new Model(size), real: new RealQueue(clock, size) });
       await fc.asyncModelRun(setup, drawn);
       await finish(both.model, both.real);
     });
