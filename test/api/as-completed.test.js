@@ -8,11 +8,11 @@ const { runInNewContext } = require('node:vm');
 const fc = require('fast-check');
 
 const { TimeoutError, asCompleted } = require('../..');
-const { usage } = require('../../lib/engine');
 const { SEED, runs } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 6);
 
@@ -20,19 +20,8 @@ const never = () => new Promise(() => {});
 const invalid = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };
 
 describe('asCompleted', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => assert.deepEqual(open(), nothing, 'nothing is left in C'));
-  after(() => clock.restore());
-
-  const nothing = { jobs: 0, lanes: 0 };
-  function open() {
-    const { jobs, lanes } = usage();
-    return { jobs, lanes };
-  }
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   const soon = (ms, outcome = ms) => clock.sleep(ms).then(() => outcome);
   const failing = (ms, reason) => clock.sleep(ms).then(() => Promise.reject(reason));
@@ -107,7 +96,7 @@ describe('asCompleted', () => {
         const free = i === 0 ? 0 : seen[i - 1][0] + (pause === undefined ? 0 : pause + 0.01);
         assert.ok(Math.abs(at - Math.max(free, due[settled[i]])) < 1e-6, `${i} at ${at}`);
       });
-      assert.deepEqual(open(), nothing);
+      assertNothingLeft();
       assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
     });
     await fc.assert(property, { numRuns: RUNS, seed: SEED });
@@ -203,7 +192,7 @@ describe('asCompleted', () => {
           if (seen.push(value)) break;
       };
       await clock.over(loop());
-      assert.deepEqual(open(), nothing);
+      assertNothingLeft();
       late.reject(new Error('late'));
       await clock.advance(10);
       assert.deepEqual(seen, ['a']);

@@ -25,9 +25,10 @@ const {
 } = require('../..');
 const binding = require('../../lib/engine');
 const { SEED, runs } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { program, runCall, runExecute, runProgram, runRetry, single } = require('../support/program');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const START = 'sluice:job:start';
 const END = 'sluice:job:end';
@@ -562,11 +563,7 @@ async function heardClosing(closables, work) {
 
 describe(`diagnostics_channel, of random programs on a virtual clock (seed ${SEED})`, function () {
   this.timeout(120_000);
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
 
   const holds = (arbitrary, part, predicate) =>
     fc.assert(fc.asyncProperty(arbitrary, predicate), { numRuns: runs(part), seed: SEED });
@@ -577,7 +574,7 @@ describe(`diagnostics_channel, of random programs on a virtual clock (seed ${SEE
     const told = [];
     const listener = (message, name) => told.push({ ...message, on: name, at: clock.now });
     const seen = await heard(listener, () => run(clock, drawn));
-    assert.deepEqual(open(), { jobs: 0, lanes: 0 }, 'nothing outlives the call');
+    assertNothingLeft();
     return { told, seen };
   }
 
@@ -685,8 +682,8 @@ describe(`diagnostics_channel, of random programs on a virtual clock (seed ${SEE
         assert.equal(events.filter((name) => name === END).length, events.filter((name) => name === START).length);
         if (events[0] === START) assert.equal(events.at(-1), END);
       }
-      for (let i = 0; i < 20 && open().lanes > 0; i++) await clock.advance(1000);
-      assert.deepEqual(open(), { jobs: 0, lanes: 0 }, 'nothing outlives the calls');
+      for (let i = 0; i < 20 && binding.usage().lanes > 0; i++) await clock.advance(1000);
+      assertNothingLeft();
     }));
 });
 
@@ -718,8 +715,3 @@ const ACTS = {
     for await (const value of mapStream([1, 2], 1, (item) => item, { label: 'inner' })) if (value === 1) break;
   },
 };
-
-function open() {
-  const { jobs, lanes } = binding.usage();
-  return { jobs, lanes };
-}

@@ -9,12 +9,12 @@ const vm = require('node:vm');
 const fc = require('fast-check');
 
 const { TimeoutError, all, any, race } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { childOf, isChild, itCollects, tellAll } = require('../support/garbage');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { resourcesDuring } = require('../support/resources');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
@@ -276,13 +276,8 @@ function combineTests() {
   });
 
   describe('an end from outside', () => {
-    let clock;
-    before(() => {
-      clock = new VirtualClock();
-    });
-    beforeEach(() => clock.reset());
-    afterEach(() => assert.equal(usage().lanes, 0, 'nothing outlives the call'));
-    after(() => clock.restore());
+    const clock = virtualClock();
+    afterEach(assertNothingLeft);
 
     for (const [name, combine] of each) {
       it(`${name}: the total time`, async () => {

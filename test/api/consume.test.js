@@ -20,14 +20,14 @@ const {
   skip,
   stop,
 } = require('../..');
-const { usage } = require('../../lib/engine');
 const { agree } = require('../support/agreement');
 const { SEED, runs } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { SOURCES, program, runCall } = require('../support/program');
 const { AsyncLocalStorage } = require('../support/storage');
 const { counted } = require('../support/stream-model');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 4);
 
@@ -39,19 +39,8 @@ const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 const countsOf = (counts) => ({ total: counts.started, failed: 0, retried: 0, timedOut: 0, abandoned: 0, ...counts });
 
 describe('consume', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => assert.deepEqual(open(), nothing, 'nothing is left in C'));
-  after(() => clock.restore());
-
-  const nothing = { jobs: 0, lanes: 0, waiters: 0, semaphores: 0 };
-  function open() {
-    const { jobs, lanes, waiters, semaphores } = usage();
-    return { jobs, lanes, waiters, semaphores };
-  }
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
   const over = (promise) => clock.over(promise);
 
   it(`is mapWithLimit that keeps nothing: starts and ends as the model does (seed ${SEED})`, function () {
@@ -80,7 +69,7 @@ describe('consume', () => {
         assert.deepEqual(value, run.progress.at(-1), 'it resolves with the counts that were reported last');
         assert.equal(asked.length, collect === 'errors' ? value.failed : 0, 'asked of each item that failed, once');
       }
-      assert.deepEqual(open(), nothing);
+      assertNothingLeft();
     });
     return fc.assert(property, { numRuns: RUNS, seed: SEED });
   });

@@ -6,10 +6,11 @@ const assert = require('node:assert/strict');
 const timers = require('node:timers/promises');
 
 const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, stop, withTimeout } = require('../..');
-const { I, ints, usage } = require('../../lib/engine');
+const { I, ints } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { VirtualClock, forEachTest } = require('../support/virtual-clock');
 
 const WANTS_TURN = 2; // of the word WAITING
 const never = () => new Promise(() => {});
@@ -334,12 +335,7 @@ describe('async context', () => {
 
   for (const [name, makeTime] of Object.entries(times)) {
     describe(`of the caller, on ${name}`, () => {
-      let time;
-      before(() => {
-        time = makeTime();
-      });
-      beforeEach(() => time.reset());
-      after(() => time.restore());
+      const time = forEachTest(makeTime());
 
       for (const [scenario, [run, count]] of Object.entries(scenarios)) {
         it(`${scenario}; two callers do not mix`, async () => {
@@ -517,12 +513,7 @@ describe('stack traces', () => {
 
   for (const [name, makeTime] of Object.entries(times)) {
     describe(`name the caller, on ${name}`, () => {
-      let time;
-      before(() => {
-        time = makeTime();
-      });
-      beforeEach(() => time.reset());
-      after(() => time.restore());
+      const time = forEachTest(makeTime());
 
       async function whoAsksForTrouble(run) {
         await run(time);
@@ -552,16 +543,8 @@ describe('stack traces', () => {
 });
 
 describe('re-entrancy', () => {
-  let clock;
-  before(() => {
-    clock = new TestedTime();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the calls');
-  });
-  after(() => clock.restore());
+  const clock = forEachTest(new TestedTime());
+  afterEach(assertNothingLeft);
 
   /** Calls everything there is, and gives the promise of all outcomes. */
   function everything() {

@@ -5,23 +5,15 @@
 const assert = require('node:assert/strict');
 
 const { mapSettled, mapWithLimit } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 
 describe('drain', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
   const over = (promise) => clock.over(promise);
 
   const drain = true;

@@ -7,11 +7,11 @@ const { inspect } = require('node:util');
 const fc = require('fast-check');
 
 const { PermanentError, TimeoutError, execute, retry } = require('../..');
-const { usage } = require('../../lib/engine');
 const { SEED, runs } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 10);
 const ENGINE_SEED = 7;
@@ -25,16 +25,8 @@ const raise = (error) => {
 };
 
 describe('execute', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock(ENGINE_SEED);
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock(ENGINE_SEED);
+  afterEach(assertNothingLeft);
 
   const over = (promise) => clock.over(promise);
   const success = (value, attempts, durationMs) => ({ success: true, value, attempts, durationMs });

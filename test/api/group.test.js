@@ -10,12 +10,13 @@ const fc = require('fast-check');
 
 const { Semaphore, SluiceError, TaskGroup, TimeoutError } = require('../..');
 const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { childOf, isChild, itCollects, tellAll } = require('../support/garbage');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { resourcesDuring } = require('../support/resources');
 const { AsyncLocalStorage } = require('../support/storage');
 const { run, trees, verify } = require('../support/task-trees');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const noop = () => {};
 const failure = new Error('failure');
@@ -483,13 +484,8 @@ function groupTests() {
   });
 
   describe('totalTimeout', () => {
-    let clock;
-    before(() => {
-      clock = new VirtualClock();
-    });
-    beforeEach(() => clock.reset());
-    afterEach(() => assert.equal(usage().lanes, 0, 'nothing outlives the group'));
-    after(() => clock.restore());
+    const clock = virtualClock();
+    afterEach(assertNothingLeft);
 
     it('aborts with a TimeoutError of scope total, and waits for what runs', async () => {
       let reason;
@@ -1134,11 +1130,7 @@ function groupTests() {
 }
 
 function treeTests() {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
 
   it('keep every promise, whatever fails, hears of an abort, spawns and nests', async function () {
     this.timeout(60_000);
@@ -1146,8 +1138,7 @@ function treeTests() {
       clock.reset();
       const reasons = await unhandledDuring(async () => verify(tree, await run(tree, TaskGroup, clock)));
       assert.deepEqual(reasons, []);
-      const { lanes, jobs } = usage();
-      assert.deepEqual({ lanes, jobs }, { lanes: 0, jobs: 0 });
+      assertNothingLeft();
     });
     await fc.assert(property, { numRuns: 500 });
   });

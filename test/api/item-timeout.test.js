@@ -5,24 +5,16 @@
 const assert = require('node:assert/strict');
 
 const { TimeoutError, mapSettled, mapWithLimit } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, unhandledDuring } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const none = { jitter: 'none' };
 
 describe('itemTimeout', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
   const over = (promise) => clock.over(promise);
 
   it('the TimeoutError names the item, the attempt and the scope; the running attempt hears that very error', async () => {

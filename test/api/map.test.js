@@ -8,8 +8,9 @@ const vm = require('node:vm');
 
 const { TimeoutError, mapWithLimit } = require('../..');
 const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
@@ -24,11 +25,6 @@ function manual() {
     return call.promise;
   };
   return { calls, mapper };
-}
-
-function idle() {
-  const { jobs, lanes } = usage();
-  return { jobs, lanes };
 }
 
 describe('mapWithLimit, a million times', () => {
@@ -48,13 +44,8 @@ describe('mapWithLimit, a million times', () => {
 });
 
 describe('mapWithLimit', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => assert.deepEqual(idle(), { jobs: 0, lanes: 0 }, 'nothing outlives the call'));
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   const over = (promise) => clock.over(promise);
 

@@ -6,7 +6,7 @@ const assert = require('node:assert/strict');
 const { getEventListeners } = require('node:events');
 
 const { allSettled, execute, mapSettled, mapWithLimit, retry, sleep, stop, withTimeout } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { childOf, isChild, itCollects, tellAll } = require('../support/garbage');
 const { deferred, rejection, turn } = require('../support/outcomes');
 
@@ -291,8 +291,7 @@ if (isChild) {
         const promise = call(controller.signal);
         setImmediate(() => name.includes('aborted') && controller.abort('over'));
         await promise.catch(noop);
-        const { jobs, lanes } = usage();
-        assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 });
+        assertNothingLeft();
         assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
         await turn();
       });
@@ -343,8 +342,7 @@ if (isChild) {
         controller.abort('over');
         assert.equal(getEventListeners(signal, 'abort').length, 0);
         assert.deepEqual(new Set(await Promise.all(calls)), new Set(['over']));
-        const { jobs, lanes } = usage();
-        assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 });
+        assertNothingLeft();
         await turn();
       });
     }

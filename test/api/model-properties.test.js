@@ -10,8 +10,9 @@ const fc = require('fast-check');
 const binding = require('../../lib/engine');
 const { agree } = require('../support/agreement');
 const { SEED, runs } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { program, single, runExecute, runProgram, runRetry, runTimeout } = require('../support/program');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(); // and others in proportion to it: 10,000 in all and more
 const ENGINE_SEED = 42;
@@ -19,16 +20,12 @@ const CORE_TESTS = path.join(__dirname, '../../build-tests/core_tests');
 
 describe(`against the model, on a virtual clock (seed ${SEED}; SLUICE_SEED repeats it)`, function () {
   this.timeout(120_000);
-  let clock;
-  before(() => {
-    clock = new VirtualClock(ENGINE_SEED);
-  });
-  after(() => clock.restore());
+  const clock = virtualClock(ENGINE_SEED);
 
   async function check(drawn, run) {
     clock.reset();
     agree(await run(clock, drawn), drawn);
-    assert.deepEqual(open(), { jobs: 0, lanes: 0 }, 'nothing outlives the call');
+    assertNothingLeft();
   }
 
   it('mapWithLimit settles at the time and with the outcome it must, and starts what it must', () =>
@@ -63,9 +60,4 @@ describe(`against the model, on a virtual clock (seed ${SEED}; SLUICE_SEED repea
 
 function holds(arbitrary, numRuns, predicate) {
   return fc.assert(fc.asyncProperty(arbitrary, predicate), { numRuns: Math.ceil(numRuns), seed: SEED });
-}
-
-function open() {
-  const { jobs, lanes } = binding.usage();
-  return { jobs, lanes };
 }

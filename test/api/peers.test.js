@@ -8,19 +8,14 @@ const { getEventListeners } = require('node:events');
 const timers = require('node:timers/promises');
 
 const { execute, mapSettled, mapWithLimit, retry, stop } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
 const fail = () => Promise.reject('failed');
 const LONG = 2 ** 31 + 5; // as a 32-bit number of milliseconds it would be over long ago
-
-function nothingIsLeft() {
-  const { jobs, lanes } = usage();
-  assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-}
 
 describe('peers: a delay over 2^31 ms is not over at once', () => {
   const given = (retry) => ({ retry: { retries: 1, ...retry } });
@@ -49,7 +44,7 @@ describe('peers: a delay over 2^31 ms is not over at once', () => {
       assert.ok(!isOver);
       controller.abort('enough');
       assert.equal(await call, 'enough');
-      nothingIsLeft();
+      assertNothingLeft();
     });
   }
 });
@@ -81,13 +76,8 @@ describe('peers: many calls on one AbortSignal', () => {
 });
 
 describe('peers', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(nothingIsLeft);
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
   const over = (promise) => clock.over(promise);
 
   describe('abort wakes whoever waits, at once', () => {

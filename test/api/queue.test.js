@@ -12,8 +12,8 @@ const { Ring } = require('../../lib/ring');
 const { parseLines, runMany } = require('../support/child');
 const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
-const { Model, Real, commands, finish } = require('../support/queue-model');
-const { VirtualClock } = require('../support/virtual-clock');
+const { Model, RealQueue, commands, finish } = require('../support/queue-model');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 6);
 const MILLION = 1_000_000;
@@ -23,16 +23,11 @@ const outOfRange = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
 const isClosed = { name: 'SluiceError', code: 'ERR_SLUICE_CLOSED', message: 'The queue is closed' };
 
 describe('Queue', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
+  const clock = virtualClock();
   afterEach(() => {
     const { jobs, lanes, waiters, semaphores, limiters } = usage();
     assert.deepEqual({ jobs, lanes, waiters, semaphores, limiters }, nothing, 'nothing is left in C');
   });
-  after(() => clock.restore());
 
   const nothing = { jobs: 0, lanes: 0, waiters: 0, semaphores: 0, limiters: 0 };
 
@@ -54,10 +49,10 @@ describe('Queue', () => {
   it(`does what plain arrays do, however operations, time and ends come (seed ${SEED})`, async function () {
     this.timeout(120_000);
     const maxSize = fc.constantFrom(1, 1, 2, 3, Infinity);
-    const property = fc.asyncProperty(maxSize, commands(), async (size, drawn) => {
+    const property = fc.asyncProperty(maxSize, commands, async (size, drawn) => {
       clock.reset();
       let both;
-      const setup = () => (both = { model: new Model(size), real: new Real(clock, size) });
+      const setup = () => (both = { model: new Model(size), real: new RealQueue(clock, size) });
       await fc.asyncModelRun(setup, drawn);
       await finish(both.model, both.real);
     });

@@ -14,23 +14,16 @@ const { Log, assertNothingLeft } = require('../support/endings');
 const { invalidThis, invalidType, isClosed, isFull, outOfRange } = require('../support/endings');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 20);
 const listenersOf = (signal) => getEventListeners(signal, 'abort').length;
 
 describe('RateLimiter', () => {
-  let clock;
+  const clock = virtualClock();
   let log;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => {
-    clock.reset();
-    log = new Log();
-  });
+  beforeEach(() => (log = new Log()));
   afterEach(assertNothingLeft);
-  after(() => clock.restore());
 
   /** Moves on, and lets the engine know how late it is. */
   async function pass(ms) {

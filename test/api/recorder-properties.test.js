@@ -10,11 +10,12 @@ const path = require('node:path');
 const fc = require('fast-check');
 
 const { recorder } = require('../..');
-const { recorded, usage } = require('../../lib/engine');
+const { recorded } = require('../../lib/engine');
 const { SEED, runs } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { program, runExecute, runProgram, runRetry, runTimeout, single } = require('../support/program');
 const { checkWhole } = require('../support/recorded');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs();
 const ENGINE_SEED = 42;
@@ -22,11 +23,7 @@ const CORE_TESTS = path.join(__dirname, '../../build-tests/core_tests');
 
 describe(`recorder, on random programs (seed ${SEED}; SLUICE_SEED repeats it)`, function () {
   this.timeout(120_000);
-  let clock;
-  before(() => {
-    clock = new VirtualClock(ENGINE_SEED);
-  });
-  after(() => clock.restore());
+  const clock = virtualClock(ENGINE_SEED);
 
   async function runRecorded(run, drawn) {
     clock.reset();
@@ -42,8 +39,7 @@ describe(`recorder, on random programs (seed ${SEED}; SLUICE_SEED repeats it)`, 
     const without = shown(await run(clock, drawn));
     const { result, recording } = await runRecorded(run, drawn);
     assert.deepEqual(shown(result), without);
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 });
+    assertNothingLeft();
     return recording;
   }
 

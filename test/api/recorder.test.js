@@ -9,20 +9,13 @@ const { consume, execute, mapSettled, mapStream, mapWithLimit, retry, waitFor, w
 const { RateLimiter, Recording, Semaphore, recorder, skip, stop } = require('../..');
 const { rejection, turn } = require('../support/outcomes');
 const { checkWhole, inWords } = require('../support/recorded');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 
 describe('recorder, on a virtual clock', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => {
-    clock.reset();
-    recorder.start();
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  beforeEach(() => recorder.start());
 
   /** What is recorded of this call, and of nothing else. */
   async function eventsOf(call, limit) {

@@ -5,9 +5,9 @@
 const assert = require('node:assert/strict');
 
 const { allSettled, execute, mapSettled, mapWithLimit, retry, withTimeout } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { rejection, turn } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
@@ -67,16 +67,8 @@ const ways = {
 };
 
 describe('ctx.remaining', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   const over = (promise) => clock.over(promise);
 

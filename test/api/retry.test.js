@@ -7,10 +7,10 @@ const assert = require('node:assert/strict');
 const { inspect } = require('node:util');
 
 const { PermanentError, TimeoutError, execute, mapSettled, mapWithLimit, retry } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { failing } = require('../support/failing');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
@@ -20,16 +20,8 @@ const raise = (error) => {
 };
 
 describe('retry', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   const over = (promise) => clock.over(promise);
 

@@ -8,11 +8,11 @@ const { inspect } = require('node:util');
 const vm = require('node:vm');
 
 const { PermanentError, TimeoutError, execute, mapSettled, mapWithLimit, retry, sleep } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { failing: failingOn } = require('../support/failing');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
@@ -49,16 +49,8 @@ const ways = {
 };
 
 describe('the callbacks of a RetryPolicy', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   const over = (promise) => clock.over(promise);
 

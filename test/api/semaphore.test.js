@@ -12,7 +12,7 @@ const { Log, assertNothingLeft, microtasks } = require('../support/endings');
 const { invalidThis, invalidType, isClosed, isFull, isReleased, outOfRange } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const { Mutex, Semaphore, SluiceError, TimeoutError, mapWithLimit } = sluice;
 
@@ -60,17 +60,10 @@ class StrangeSignal extends EventTarget {
 }
 
 describe('Semaphore', () => {
-  let clock;
+  const clock = virtualClock();
   let log;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => {
-    clock.reset();
-    log = new Log();
-  });
+  beforeEach(() => (log = new Log()));
   afterEach(assertNothingLeft);
-  after(() => clock.restore());
 
   /** With all its permits out. */
   function taken(permits, given) {

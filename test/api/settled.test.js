@@ -5,30 +5,15 @@
 const assert = require('node:assert/strict');
 
 const { TimeoutError, mapSettled, mapWithLimit, skip, stop } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
 const fulfilled = (value) => ({ status: 'fulfilled', value });
 const rejected = (reason) => ({ status: 'rejected', reason });
 const oddFails = async (item) => (item % 2 === 1 ? Promise.reject(`odd ${item}`) : item * 10);
-
-let clock;
-const over = (promise) => clock.over(promise);
-
-function onVirtualTime() {
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
-}
 
 const sources = {
   array: (items) => items,
@@ -39,7 +24,9 @@ const sources = {
 };
 
 describe('mapSettled', () => {
-  onVirtualTime();
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
+  const over = (promise) => clock.over(promise);
 
   for (const [name, wrap] of Object.entries(sources)) {
     it(`of an ${name}: each outcome in the order of the items, as Promise.allSettled has them`, async () => {
@@ -174,7 +161,9 @@ describe('mapSettled', () => {
 });
 
 describe('stopOnError: false', () => {
-  onVirtualTime();
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
+  const over = (promise) => clock.over(promise);
   const options = { stopOnError: false };
 
   it('runs everything, then rejects with an AggregateError, its errors in the order of the items', async () => {

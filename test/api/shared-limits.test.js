@@ -11,7 +11,7 @@ const { SEED, runs } = require('../support/draws');
 const { assertNothingLeft, invalidType, isClosed, microtasks } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs(1 / 12);
 const never = () => new Promise(() => {});
@@ -85,13 +85,8 @@ class Gauge {
 const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 
 describe('shared by calls', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
+  const clock = virtualClock();
   afterEach(assertNothingLeft);
-  after(() => clock.restore());
   const over = (promise) => clock.over(promise);
   const levels = ({ permits, available, waiting }) => ({ permits, available, waiting });
   const unused = (semaphore) =>

@@ -7,7 +7,7 @@ const assert = require('node:assert/strict');
 
 const { RateLimiter } = require('../..');
 const { overfullWindow } = require('../support/bucket');
-const { Crew, words } = require('../support/crew');
+const { crewOf, words } = require('../support/crew');
 const { isClosed, isFull, outOfRange } = require('../support/endings');
 const { rejection } = require('../support/outcomes');
 
@@ -24,15 +24,8 @@ const stamps = (count) => new BigInt64Array(new SharedArrayBuffer(8 * (count + 1
 describe('a rate limiter shared by threads', function () {
   this.timeout(120_000);
 
-  const crew = new Crew();
-  let threads;
-  before(async () => {
-    await crew.start(COUNT);
-    ({ threads } = crew);
-  });
-  beforeEach(() => crew.begin());
-  afterEach(() => crew.clear());
-  after(() => crew.end());
+  const crew = crewOf(COUNT);
+  const { threads } = crew;
 
   describe('tokens', () => {
     it('what one thread takes is missing in all others', async () => {

@@ -8,7 +8,7 @@ const assert = require('node:assert/strict');
 const { Mutex, RateLimiter, Semaphore, SluiceError } = require('../..');
 const { invalidType, isClosed, outOfRange } = require('../support/endings');
 const { rejection } = require('../support/outcomes');
-const { Crew, words } = require('../support/crew');
+const { crewOf, words } = require('../support/crew');
 const { Thread } = require('../support/threads');
 
 const COUNT = 3; // threads beside the main thread
@@ -26,15 +26,8 @@ const forms = {
 describe('shared by threads', function () {
   this.timeout(120_000);
 
-  const crew = new Crew();
-  let threads;
-  before(async () => {
-    await crew.start(COUNT);
-    ({ threads } = crew);
-  });
-  beforeEach(() => crew.begin());
-  afterEach(() => crew.clear());
-  after(() => crew.end());
+  const crew = crewOf(COUNT);
+  const { threads } = crew;
 
   describe('one count', () => {
     it('what one thread holds is missing in all others, and comes back for all', async () => {

@@ -7,11 +7,11 @@ const assert = require('node:assert/strict');
 const fc = require('fast-check');
 
 const { RateLimiter, Semaphore, consume, mapSettled, mapStream, mapWithLimit, stop } = require('../..');
-const { usage } = require('../../lib/engine');
 const { SEED } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { rejection } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const numbers = (count) => Array.from({ length: count }, (_, i) => i);
 const SOURCES = {
@@ -33,17 +33,8 @@ const CALLS = {
 };
 
 describe('shared limits', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes, waiters, semaphores } = usage();
-    const nothing = { jobs: 0, lanes: 0, waiters: 0, semaphores: 0 };
-    assert.deepEqual({ jobs, lanes, waiters, semaphores }, nothing, 'nothing outlives the calls');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
   const over = (promise) => clock.over(promise);
 
   /** Mappers that take `ms`, and who counts them. */

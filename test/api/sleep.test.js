@@ -7,20 +7,16 @@ const { inspect } = require('node:util');
 
 const { sleep } = require('../..');
 const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { rejection, turn } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const noop = () => {};
 const isPending = (promise) => inspect(promise).includes('<pending>');
 
 describe('sleep', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => assert.equal(usage().lanes, 0, 'nothing outlives the call'));
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   for (const ms of [0, 0.25, 1, 1.5, 100, 2 ** 31 - 1, 2 ** 31, 2 ** 32 + 1]) {
     it(`${ms} ms: resolves with undefined after that, not before`, async () => {

@@ -10,15 +10,15 @@ const { pipeline } = require('node:stream/promises');
 const fc = require('fast-check');
 
 const { RateLimiter, Semaphore, TimeoutError, mapStream, retry, skip, stop, withTimeout } = require('../..');
-const { usage } = require('../../lib/engine');
 const { agree } = require('../support/agreement');
 const { parseLines, runNode } = require('../support/child');
 const { SEED, runs } = require('../support/draws');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { SOURCES, program: mapProgram, runCall } = require('../support/program');
 const { AsyncLocalStorage } = require('../support/storage');
 const { Model, counted, program: streamProgram, runStream } = require('../support/stream-model');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const RUNS = runs();
 
@@ -43,19 +43,8 @@ const endless = {
 };
 
 describe('mapStream', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => assert.deepEqual(open(), nothing, 'nothing is left in C'));
-  after(() => clock.restore());
-
-  const nothing = { jobs: 0, lanes: 0, waiters: 0, semaphores: 0 };
-  function open() {
-    const { jobs, lanes, waiters, semaphores } = usage();
-    return { jobs, lanes, waiters, semaphores };
-  }
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   /** All that a stream yields, on the virtual clock. */
   const all = (stream) => clock.over(Array.fromAsync?.(stream) ?? collect(stream));
@@ -135,7 +124,7 @@ describe('mapStream', () => {
       const property = fc.asyncProperty(arbitrary, async (drawn) => {
         clock.reset();
         await predicate(drawn);
-        assert.deepEqual(open(), nothing);
+        assertNothingLeft();
       });
       return fc.assert(property, { numRuns: Math.ceil(numRuns), seed: SEED });
     }
@@ -491,7 +480,7 @@ describe('mapStream', () => {
           for (const reason of reasons)
             assert.deepEqual([reason instanceof DOMException, reason.name], [true, 'AbortError']);
           assert.deepEqual(started, [0, 1, 2, 3]);
-          assert.deepEqual(open(), nothing);
+          assertNothingLeft();
           await leave(stream);
           await clock.advance(1000);
           assert.deepEqual(started, [0, 1, 2, 3]);
@@ -525,7 +514,7 @@ describe('mapStream', () => {
         };
         assert.equal(await clock.over(loop().catch(itself)), isThrown ? boom : 'left');
         assert.deepEqual([counts.opened, counts.closed], [1, 1]);
-        assert.deepEqual(open(), nothing);
+        assertNothingLeft();
       }
     });
 
@@ -593,7 +582,7 @@ describe('mapStream', () => {
         const values = await all(stream);
         assert.deepEqual(values, numbers(values.length));
         assert.deepEqual([count, closed], [after + 1, 1]);
-        assert.deepEqual(open(), nothing);
+        assertNothingLeft();
       }
     });
 
@@ -643,7 +632,7 @@ describe('mapStream', () => {
         const stream = mapStream([0, 1, 2, 3, 4, 5], 4, failAt(3, [1, 2, 3, 10, 40, 40]), { ordered });
         assert.equal((await clock.over(stream.next())).value, 0);
         await clock.advance(1000);
-        assert.deepEqual(open(), nothing); // the map is over
+        assertNothingLeft(); // the map is over
         assert.equal((await stream.next()).value, 1);
         assert.equal((await stream.next()).value, 2);
         assert.equal(await rejection(stream.next()), 'bad');
@@ -733,7 +722,7 @@ describe('mapStream', () => {
             assert.ok(values.length >= 5 - limit, `${values.length} with ${limit}`);
           });
           assert.deepEqual(reasons, []);
-          assert.deepEqual(open(), nothing);
+          assertNothingLeft();
         }
       }
     });
@@ -773,7 +762,7 @@ describe('mapStream', () => {
         assert.equal(await rejection(stream.next()), 'enough');
         assert.deepEqual(await stream.next(), { value: undefined, done: true });
         assert.equal(getEventListeners(controller.signal, 'abort').length, 0);
-        assert.deepEqual(open(), nothing);
+        assertNothingLeft();
       }
     });
 
@@ -798,7 +787,7 @@ describe('mapStream', () => {
       const stream = mapStream([0, 1, 2], 3, itself, { signal: controller.signal });
       assert.equal((await clock.over(stream.next())).value, 0);
       await clock.settleInstant();
-      assert.deepEqual(open(), nothing); // the map is over: it has not been aborted
+      assertNothingLeft(); // the map is over: it has not been aborted
       controller.abort('late');
       assert.equal((await stream.next()).value, 1);
       assert.equal((await stream.next()).value, 2);
@@ -881,7 +870,7 @@ describe('mapStream', () => {
       await assert.rejects(pipeline(stream, sink), /sink/);
       for (let i = 0; i < 5 && counts.closed === 0; i++) await turn();
       assert.equal(counts.closed, 1);
-      assert.deepEqual(open(), nothing);
+      assertNothingLeft();
     });
 
     it('an error of the map destroys the pipeline', async () => {

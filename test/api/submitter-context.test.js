@@ -21,7 +21,7 @@ const {
   mapWithLimit,
 } = require('../..');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const REQUESTS = ['A', 'B', 'C'];
 const TASKS = [0, 1, 2];
@@ -40,12 +40,7 @@ async function peer(name) {
 describe("work runs in its submitter's async context", () => {
   const storage = new AsyncLocalStorage();
 
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  after(() => clock.restore());
+  const clock = virtualClock();
 
   async function* asyncly(values) {
     yield* values;

@@ -7,10 +7,10 @@ const assert = require('node:assert/strict');
 const vm = require('node:vm');
 
 const { TimeoutError, allSettled, execute, mapSettled, mapWithLimit, retry, sleep, withTimeout } = require('../..');
-const { usage } = require('../../lib/engine');
 const { runMany } = require('../support/child');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
@@ -50,16 +50,8 @@ function settledBy({ signal }, promise) {
 }
 
 function describeErrors() {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { jobs, lanes } = usage();
-    assert.deepEqual({ jobs, lanes }, { jobs: 0, lanes: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   const over = (promise) => clock.over(promise);
   const cause = new Error('the last one');

@@ -7,21 +7,16 @@ const { inspect } = require('node:util');
 const vm = require('node:vm');
 
 const { TimeoutError, withTimeout } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
 
 describe('withTimeout', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => assert.equal(usage().lanes, 0, 'nothing outlives the call'));
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   const over = (promise) => clock.over(promise);
 

@@ -6,26 +6,18 @@ const assert = require('node:assert/strict');
 const { getEventListeners } = require('node:events');
 
 const { PermanentError, TimeoutError, waitFor } = require('../..');
-const { usage } = require('../../lib/engine');
 const { runNode } = require('../support/child');
+const { assertNothingLeft } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
 
 describe('waitFor', () => {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => {
-    const { lanes, jobs } = usage();
-    assert.deepEqual({ lanes, jobs }, { lanes: 0, jobs: 0 }, 'nothing outlives the call');
-  });
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   /** A condition that holds with its n-th poll, and when it was polled. */
   function holdsAt(n, value = 'value') {

@@ -6,11 +6,11 @@ const assert = require('node:assert/strict');
 const { getEventListeners } = require('node:events');
 
 const { TimeoutError, withResource } = require('../..');
-const { usage } = require('../../lib/engine');
+const { assertNothingLeft } = require('../support/endings');
 const { childOf, isChild, itCollects, tellAll } = require('../support/garbage');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { AsyncLocalStorage } = require('../support/storage');
-const { VirtualClock } = require('../support/virtual-clock');
+const { virtualClock } = require('../support/virtual-clock');
 
 const never = () => new Promise(() => {});
 const noop = () => {};
@@ -22,13 +22,8 @@ function throwing() {
 }
 
 function resourceTests() {
-  let clock;
-  before(() => {
-    clock = new VirtualClock();
-  });
-  beforeEach(() => clock.reset());
-  afterEach(() => assert.equal(usage().lanes, 0, 'nothing outlives the call'));
-  after(() => clock.restore());
+  const clock = virtualClock();
+  afterEach(assertNothingLeft);
 
   // With an end from outside, and without one.
   const bounds = { 'without bounds': undefined, 'with a timeout': { timeout: 1000 }, 'with a signal': 'signal' };

@@ -6,14 +6,13 @@
 // of the grants (some give their permit back at once); then whatever is due at this instant is due.
 
 const assert = require('node:assert/strict');
-const { getEventListeners } = require('node:events');
 const fc = require('fast-check');
 
 const { RateLimiter, Semaphore } = require('../..');
-const { usage } = require('../../lib/engine');
 const { Bucket, nanoseconds } = require('./bucket');
+const { assertNothingLeft } = require('./endings');
+const { Real, SIGNALS, Step, abortAll, attempt, commandsOf, compareWaits, maybe, named, signal } = require('./steps');
 
-const SIGNALS = 3;
 const RANGE = 'ERR_OUT_OF_RANGE';
 const CLOSED = 'ERR_SLUICE_CLOSED';
 const FULL = 'ERR_SLUICE_FULL';
@@ -219,50 +218,6 @@ class LimiterModel extends Line {
 
 // The real things, with the same operations.
 
-class Real {
-  constructor(clock) {
-    this.clock = clock;
-    this.controllers = Array.from({ length: SIGNALS }, () => new AbortController());
-    this.outcomes = {};
-    this.grants = [];
-  }
-
-  wishOf({ timeout, signal }) {
-    if (timeout === undefined && signal === undefined) return undefined;
-    return { timeout, signal: this.controllers[signal]?.signal };
-  }
-
-  note(id, promise, granted) {
-    const settle = (outcome) => {
-      assert.ok(!(id in this.outcomes), 'settled once');
-      this.outcomes[id] = outcome;
-    };
-    promise.then(
-      (value) => {
-        this.grants.push(id);
-        settle(granted(value));
-      },
-      (error) => settle(error?.code ?? error),
-    );
-  }
-
-  tryCall(call) {
-    try {
-      return call();
-    } catch (error) {
-      return error.code;
-    }
-  }
-
-  abort({ signal }) {
-    this.controllers[signal].abort(`aborted ${signal}`);
-  }
-
-  renew({ signal }) {
-    if (this.controllers[signal].signal.aborted) this.controllers[signal] = new AbortController();
-  }
-}
-
 class RealSemaphore extends Real {
   constructor(clock, { permits, maxWaiting }) {
     super(clock);
@@ -283,7 +238,7 @@ class RealSemaphore extends Real {
   }
 
   tryAcquire({ id, weight }) {
-    return this.tryCall(() => {
+    return attempt(() => {
       const permit = this.semaphore.tryAcquire(weight);
       if (permit !== undefined) this.permits.set(id, permit);
       return permit?.weight;
@@ -324,7 +279,7 @@ class RealLimiter extends Real {
   }
 
   tryAcquire({ weight }) {
-    return this.tryCall(() => this.limiter.tryAcquire(weight));
+    return attempt(() => this.limiter.tryAcquire(weight));
   }
 
   penalize({ ms }) {
@@ -350,28 +305,13 @@ function compare(model, real) {
   assert.deepEqual(real.outcomes, model.outcomes);
   assert.deepEqual(real.grants, model.grants, 'in this order');
   assert.deepEqual(real.levels(), model.levels());
-  const { line } = model;
-  real.controllers.forEach(({ signal }, number) => {
-    const listeners = line.some((waiter) => waiter.signal === number) ? 1 : 0;
-    assert.equal(getEventListeners(signal, 'abort').length, listeners, 'one listener while somebody waits with it');
-  });
-  const { waiters, semaphores } = usage();
-  assert.ok(waiters <= line.length, 'nobody waits in C whom the model does not have waiting');
-  if (line.length === 0) assert.deepEqual({ waiters, semaphores }, { waiters: 0, semaphores: 0 });
+  compareWaits(model.line, real);
 }
 
-class Turn {
-  constructor(operations) {
-    this.operations = operations;
-  }
-
-  check() {
-    return true;
-  }
-
+class Turn extends Step {
   async run(model, real) {
     await real.clock.settleInstant(); // the engine knows what time it is
-    for (const { name, ...fields } of this.operations) {
+    for (const { name, ...fields } of this.what) {
       const given = { id: model.count++, ...fields };
       if (name === 'release') given.chosen = model.chosen(given);
       assert.deepEqual(real[name](given), model[name](given), name);
@@ -381,36 +321,20 @@ class Turn {
     await real.clock.settleInstant();
     compare(model, real);
   }
-
-  toString() {
-    return JSON.stringify(this.operations);
-  }
 }
 
-class Advance {
-  constructor(ms) {
-    this.ms = ms;
-  }
-
-  check() {
-    return true;
-  }
-
+class Advance extends Step {
   async run(model, real) {
-    const end = model.now + this.ms;
+    const end = model.now + this.what;
     while (nextOf(model) <= end) {
       model.now = nextOf(model);
       model.instant();
     }
     model.now = end;
     model.instant();
-    await real.clock.advance(this.ms);
+    await real.clock.advance(this.what);
     await real.clock.settleInstant();
     compare(model, real);
-  }
-
-  toString() {
-    return `advance(${this.ms})`;
   }
 }
 
@@ -418,9 +342,6 @@ function nextOf(model) {
   return model.next ?? Math.min(...model.line.map(({ due }) => due));
 }
 
-const maybe = (arbitrary) => fc.option(arbitrary, { nil: undefined });
-const signal = fc.nat({ max: SIGNALS - 1 });
-const named = (name, fields = {}) => fc.record({ name: fc.constant(name), ...fields });
 const weight = fc.oneof(
   { weight: 4, arbitrary: fc.constant(1) },
   { weight: 2, arbitrary: fc.integer({ min: 2, max: 5 }) },
@@ -453,24 +374,15 @@ const limiterOperation = fc.oneof(
   { weight: 1, arbitrary: named('reconfigure', { change }) },
 );
 
-/** fc.commands on a model and the real thing. */
-function commandsOf(operation) {
-  const some = fc.array(operation, { minLength: 1, maxLength: 6 });
-  const closing = fc.tuple(some, named('close'), some).map(([before, one, after]) => [...before, one, ...after]);
-  const turn = some.map((operations) => new Turn(operations));
-  const lastTurn = closing.map((operations) => new Turn(operations)); // nothing much happens behind it
-  const advance = fc.integer({ min: 1, max: 7 }).map((ms) => new Advance(ms));
-  const seldom = fc.oneof({ weight: 6, arbitrary: advance }, { weight: 1, arbitrary: lastTurn });
-  return fc.commands([turn, turn, turn, advance, seldom], { maxCommands: 16, size: 'max' });
-}
-
+const steps = (operation) =>
+  commandsOf(operation, named('close'), { Turn, Advance }, { operations: 6, ms: 7, advances: 6, commands: 16 });
 const maxWaiting = fc.oneof(
   { weight: 3, arbitrary: fc.constant(Infinity) },
   { weight: 1, arbitrary: fc.nat({ max: 4 }) },
 );
 const semaphores = {
   given: fc.record({ permits: fc.integer({ min: 1, max: 5 }), maxWaiting }),
-  commands: commandsOf(semaphoreOperation),
+  commands: steps(semaphoreOperation),
   setup: (clock, given) => ({ model: new SemaphoreModel(given), real: new RealSemaphore(clock, given) }),
 };
 const limiters = {
@@ -482,19 +394,19 @@ const limiters = {
     }),
     maxWaiting,
   }),
-  commands: commandsOf(limiterOperation),
+  commands: steps(limiterOperation),
   setup: (clock, given) => ({ model: new LimiterModel(given), real: new RealLimiter(clock, given) }),
 };
 
 /** Whoever waits is let go, and every permit comes back: then nothing is pending, and nothing is left in C. */
 async function finish(model, real) {
-  const abortAll = Array.from({ length: SIGNALS }, (_, number) => ({ name: 'abort', signal: number }));
   await new Turn([...abortAll, { name: 'close' }]).run(model, real);
   if (model.known !== undefined) {
     await new Turn(Array(model.known.length).fill({ name: 'release', which: 0 })).run(model, real);
     assert.deepEqual([model.levels().available, real.permits.size], [model.most, 0]);
   }
   assert.deepEqual(model.line, []);
+  assertNothingLeft();
 }
 
 module.exports = { finish, limiters, semaphores };

@@ -11,12 +11,12 @@ let names = 0;
 
 class Crew {
   here = new ThisThread();
-  threads = [];
+  threads = []; // beside this one; the same array all the time
   all = [];
   name = ''; // of what they share
 
   async start(count) {
-    this.threads = await Thread.crew(count);
+    this.threads.push(...(await Thread.crew(count)));
     this.all = [this.here, ...this.threads];
   }
 
@@ -107,7 +107,17 @@ class Crew {
   }
 }
 
+/** For the tests of a suite: this thread and so many others; each test begins with a new name, and leaves nothing behind. */
+function crewOf(count) {
+  const crew = new Crew();
+  before(() => crew.start(count));
+  beforeEach(() => crew.begin());
+  afterEach(() => crew.clear());
+  after(() => crew.end());
+  return crew;
+}
+
 /** Words that all threads see. */
 const words = (count) => new Int32Array(new SharedArrayBuffer(4 * count));
 
-module.exports = { Crew, words };
+module.exports = { crewOf, words };

@@ -1,6 +1,6 @@
 'use strict';
 
-// What tests of semaphores and rate limiters share.
+// How calls and waits end, for tests: with which errors, in which order, and that nothing is left of them.
 
 const assert = require('node:assert/strict');
 

@@ -6,13 +6,11 @@
 // order in which they got it, each until it has to wait. Then whatever is due at this instant is due.
 
 const assert = require('node:assert/strict');
-const { getEventListeners } = require('node:events');
 const fc = require('fast-check');
 
 const { Queue } = require('../..');
-const { usage } = require('../../lib/engine');
-
-const SIGNALS = 3;
+const { assertNothingLeft } = require('./endings');
+const { Real, SIGNALS, Step, abortAll, attempt, commandsOf, compareWaits, maybe, named, signal } = require('./steps');
 
 class Model {
   constructor(maxSize) {
@@ -152,29 +150,18 @@ class Model {
   }
 }
 
-// The real thing, with the same operations.
-class Real {
+class RealQueue extends Real {
   constructor(clock, maxSize) {
-    this.clock = clock;
+    super(clock);
     this.queue = new Queue({ maxSize });
-    this.controllers = Array.from({ length: SIGNALS }, () => new AbortController());
-    this.outcomes = {};
   }
 
-  wishOf({ timeout, signal }) {
-    if (timeout === undefined && signal === undefined) return undefined;
-    return { timeout, signal: this.controllers[signal]?.signal };
-  }
-
-  note(id, promise, outcomeOf) {
-    const settle = (outcome) => {
-      assert.ok(!(id in this.outcomes), 'settled once');
-      this.outcomes[id] = outcome;
-    };
-    promise.then(
-      (value) => settle(outcomeOf(value)),
-      (error) => settle(rejectionOf(error)),
-    );
+  rejectionOf(error) {
+    if (error?.code === 'ERR_SLUICE_CLOSED') return 'closed';
+    if (error?.code !== 'ERR_SLUICE_TIMEOUT') return error;
+    assert.equal(error.scope, 'wait');
+    assert.equal(error.elapsed, error.timeout);
+    return 'timeout';
   }
 
   put({ id, item, ...wish }) {
@@ -218,61 +205,22 @@ class Real {
   close({ discard }) {
     this.queue.close(discard === undefined ? undefined : { discard });
   }
-
-  abort({ signal }) {
-    this.controllers[signal].abort(`aborted ${signal}`);
-  }
-
-  renew({ signal }) {
-    if (this.controllers[signal].signal.aborted) this.controllers[signal] = new AbortController();
-  }
-}
-
-function attempt(call) {
-  try {
-    return call();
-  } catch (error) {
-    return error.code;
-  }
-}
-
-function rejectionOf(error) {
-  if (error?.code === 'ERR_SLUICE_CLOSED') return 'closed';
-  if (error?.code !== 'ERR_SLUICE_TIMEOUT') return error;
-  assert.equal(error.scope, 'wait');
-  assert.equal(error.elapsed, error.timeout);
-  return 'timeout';
 }
 
 /** What must be so whenever nothing happens any more at this instant. */
-function compare(model, { queue, outcomes, controllers }) {
-  assert.deepEqual(outcomes, model.outcomes);
-  const { size, maxSize, isClosed } = queue;
+function compare(model, real) {
+  assert.deepEqual(real.outcomes, model.outcomes);
+  const { size, maxSize, isClosed } = real.queue;
   assert.deepEqual(
     { size, maxSize, isClosed },
     { size: model.items.length, maxSize: model.maxSize, isClosed: model.isClosed },
   );
-  const { waiting } = model;
-  controllers.forEach(({ signal }, number) => {
-    const listeners = waiting.some((waiter) => waiter.signal === number) ? 1 : 0;
-    assert.equal(getEventListeners(signal, 'abort').length, listeners, 'one listener while somebody waits with it');
-  });
-  const { waiters, semaphores } = usage();
-  assert.ok(waiters <= waiting.length, 'nobody waits in C whom the model does not have waiting');
-  if (waiting.length === 0) assert.deepEqual({ waiters, semaphores }, { waiters: 0, semaphores: 0 });
+  compareWaits(model.waiting, real);
 }
 
-class Turn {
-  constructor(operations) {
-    this.operations = operations;
-  }
-
-  check() {
-    return true;
-  }
-
+class Turn extends Step {
   async run(model, real) {
-    for (const { name, ...fields } of this.operations) {
+    for (const { name, ...fields } of this.what) {
       const id = model.count++;
       const given = { id, item: `item ${id}`, ...fields };
       assert.deepEqual(real[name](given), model[name](given), name);
@@ -282,38 +230,19 @@ class Turn {
     await real.clock.settleInstant();
     compare(model, real);
   }
-
-  toString() {
-    return JSON.stringify(this.operations);
-  }
 }
 
-class Advance {
-  constructor(ms) {
-    this.ms = ms;
-  }
-
-  check() {
-    return true;
-  }
-
+class Advance extends Step {
   async run(model, real) {
-    model.now += this.ms;
+    model.now += this.what;
     model.expire();
-    await real.clock.advance(this.ms);
+    await real.clock.advance(this.what);
     compare(model, real);
   }
-
-  toString() {
-    return `advance(${this.ms})`;
-  }
 }
 
-const maybe = (arbitrary) => fc.option(arbitrary, { nil: undefined });
-const signal = fc.nat({ max: SIGNALS - 1 });
 const wish = { timeout: maybe(fc.integer({ min: 0, max: 8 })), signal: maybe(signal) };
 const plainly = { timeout: fc.constant(undefined), signal: fc.constant(undefined) };
-const named = (name, fields = {}) => fc.record({ name: fc.constant(name), ...fields });
 const operation = fc.oneof(
   { weight: 6, arbitrary: fc.oneof(named('put', wish), named('put', plainly)) },
   { weight: 6, arbitrary: fc.oneof(named('get', wish), named('get', plainly)) },
@@ -327,26 +256,15 @@ const operation = fc.oneof(
 );
 const close = named('close', { discard: fc.constantFrom(undefined, false, true) });
 
-/** fc.commands on a Model and a Real. */
-function commands() {
-  const some = fc.array(operation, { minLength: 1, maxLength: 5 });
-  const closing = fc.tuple(some, close, some).map(([before, one, after]) => [...before, one, ...after]);
-  const turn = some.map((operations) => new Turn(operations));
-  const lastTurn = closing.map((operations) => new Turn(operations)); // nothing much happens behind it
-  const advance = fc.integer({ min: 1, max: 9 }).map((ms) => new Advance(ms));
-  const seldom = fc.oneof({ weight: 4, arbitrary: advance }, { weight: 1, arbitrary: lastTurn });
-  return fc.commands([turn, turn, turn, advance, seldom], { maxCommands: 30, size: 'max' });
-}
+const commands = commandsOf(operation, close, { Turn, Advance }, { operations: 5, ms: 9, advances: 4, commands: 30 });
 
 /** Whoever waits is let go, and everything is said to be done: then nothing is pending, and nothing is left in C. */
 async function finish(model, real) {
-  const abortAll = Array.from({ length: SIGNALS }, (_, number) => ({ name: 'abort', signal: number }));
   await new Turn([...abortAll, { name: 'close', discard: true }]).run(model, real);
   const rest = Array(model.unfinished).fill({ name: 'taskDone' });
   await new Turn([...rest, { name: 'taskDone' }]).run(model, real);
   assert.deepEqual(model.waiting, []);
-  const { jobs, lanes, waiters, semaphores } = usage();
-  assert.deepEqual({ jobs, lanes, waiters, semaphores }, { jobs: 0, lanes: 0, waiters: 0, semaphores: 0 });
+  assertNothingLeft();
 }
 
-module.exports = { Model, Real, commands, finish };
+module.exports = { Model, RealQueue, commands, finish };

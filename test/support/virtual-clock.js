@@ -15,9 +15,9 @@ const MS = 1e6;
 const LATEST = 2 ** 62; // nanoseconds: what is due later is due never, as the mailbox takes no such time
 
 class VirtualClock {
+  /** Time is the loop's own until reset() is called. */
   constructor(seed = 1) {
     this.seed = seed;
-    this.reset();
   }
 
   /** A fresh engine, at time 0. The record of the former one is gone. */
@@ -158,4 +158,17 @@ function dueOf(timers) {
   return timers.length > 0 ? timers[0].due : Infinity;
 }
 
-module.exports = { VirtualClock };
+/** For the tests of a suite: a clock that stands at 0 before each of them. `seed`: the engine's. */
+function virtualClock(seed) {
+  return forEachTest(new VirtualClock(seed));
+}
+
+/** The same of a clock that is there. */
+function forEachTest(clock) {
+  before(() => clock.reset());
+  beforeEach(() => clock.reset());
+  after(() => clock.restore());
+  return clock;
+}
+
+module.exports = { VirtualClock, forEachTest, virtualClock };
