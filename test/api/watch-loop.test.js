@@ -176,6 +176,12 @@ describe('watchLoop', () => {
       assert.deepEqual(job, { label: 'pages', item: 2, attempt: 2 });
     });
 
+    it('by a label of any characters', async () => {
+      const label = 'a "b"\\\n\0\u001f\u007f\u2028</c> d\u00e9\u{1f600}';
+      const { job } = await reported(() => mapWithLimit([1], 1, block, { label }));
+      assert.equal(job.label, label);
+    });
+
     it("by the mapper's name where there is no label", async () => {
       const { job } = await reported(() => mapSettled(['a'], 1, function crunch() { block(); })); // prettier-ignore
       assert.deepEqual(job, { label: 'crunch', item: 0, attempt: 1 });
