@@ -927,7 +927,8 @@ export interface Permit {
  * With `shared` it is one for all threads of the process. Each thread makes its own with the same name and the same number
  * of permits; they are handles of one count and one line, first come, first served over all threads.
  *
- * - `available` and `waiting` are those of the process; `maxWaiting` looks at all who wait; `resize` is for all.
+ * - `available` and `waiting` are those of the process; `maxWaiting` looks at all who wait, calls apart; `resize` is
+ *   for all.
  * - `close()` closes this handle: its waiters are turned away, the other handles go on.
  * - A thread that ends, in whatever way, gives back the permits that it held, and its waiters are gone.
  * - A wait keeps its thread alive, since another thread may end it: also that of a call for one permit more.
