@@ -927,7 +927,8 @@ export interface Permit {
  * With `shared` it is one for all threads of the process. Each thread makes its own with the same name and the same number
  * of permits; they are handles of one count and one line, first come, first served over all threads.
  *
- * - `available` and `waiting` are those of the process; `maxWaiting` looks at all who wait; `resize` is for all.
+ * - `available` and `waiting` are those of the process; `maxWaiting` looks at all who wait, calls apart; `resize` is
+ *   for all.
  * - `close()` closes this handle: its waiters are turned away, the other handles go on.
  * - A thread that ends, in whatever way, gives back the permits that it held, and its waiters are gone.
  * - A wait keeps its thread alive, since another thread may end it: also that of a call for one permit more.
@@ -1591,7 +1592,7 @@ export interface WatchOptions {
 export interface BlockedJob {
   /**
    * The call's option `label`, else the name of the function that was handed in, else that of the package's function
-   * (`mapWithLimit`, …); `null` where it is not known.
+   * (`mapWithLimit`, …), cut at 95 bytes; `null` where it is empty or not known.
    */
   readonly label: string | null;
   /** Which item, from 0. */
@@ -1657,8 +1658,9 @@ export interface LoopWatch {
  *
  * When the loop has not turned for `threshold` milliseconds, one line of JSON is written to `log`: a {@link LoopReport}, with
  * the stack of the JavaScript that is running, the item that it runs for, and what else is open. When the loop turns again,
- * `onBlocked` is called. A loop that waits for events is not stuck, and neither is a process that was suspended or that
- * stands in a debugger.
+ * `onBlocked` is called. A loop that waits for events is not stuck, and neither is a process that was suspended. Nothing is
+ * reported while somebody debugs, or could at once: as long as the inspector is open (`--inspect`, `inspector.open()`,
+ * SIGUSR1), or another process traces this one.
  *
  * The watch does not keep the process alive. A child process is not watched by it. (The stack is taken as Sentry's detection of
  * "application not responding" takes it: a worker thread connects to the main thread's inspector, which interrupts what

@@ -14,6 +14,10 @@ const PATIENCE = 200;
 const DEPTH = 200;
 const LINES = 50;
 const LINE_LENGTH = 512;
+// Between two microtasks there is nothing on the stack, and an interrupt often hits just there. Whoever asks again at once
+// is answered at the same place.
+const TRIES = 25;
+const RETRY_AFTER = 1;
 const SOURCE = 'sluice-takes-this-stack';
 
 let Session;
@@ -55,32 +59,37 @@ function onAsked(request) {
     session.disconnect();
     answer(request, lines, reason);
   };
+  const evaluate = (triesLeft) => {
+    if (isAnswered) return;
+    session.post('Runtime.evaluate', { expression, silent: true }, (error, evaluated) => {
+      try {
+        const frames = linesOf(error, evaluated);
+        if (frames.length > 0) finish(frames, null);
+        else if (triesLeft > 1) setTimeout(evaluate, RETRY_AFTER, triesLeft - 1);
+        else finish(null, 'No JavaScript is on the stack');
+      } catch ({ message }) {
+        finish(null, message);
+      }
+    });
+  };
   const timer = setTimeout(() => {
     finish(null, `The thread has not answered for ${PATIENCE} ms: it is in a native call, where no JavaScript can run`);
   }, PATIENCE);
   try {
     session.connectToMainThread();
-    session.post('Runtime.evaluate', { expression, silent: true }, (error, evaluated) => {
-      try {
-        finish(linesOf(error, evaluated), null);
-      } catch ({ message }) {
-        finish(null, message);
-      }
-    });
+    evaluate(TRIES);
   } catch ({ message }) {
     finish(null, message);
   }
 }
 
-/** The frames; throws where there are none. */
+/** The frames; throws where they are not to be had. */
 function linesOf(error, evaluated) {
   if (error) throw new Error(`The inspector says: ${error.message}`);
   const { result, exceptionDetails } = evaluated;
   if (exceptionDetails || typeof result.value !== 'string') throw new Error('The stack could not be evaluated');
   const lines = result.value.split('\n').map((line) => line.trim());
-  const frames = lines.filter((line) => line.startsWith('at ') && !line.includes(SOURCE));
-  if (frames.length === 0) throw new Error('No JavaScript is on the stack');
-  return frames;
+  return lines.filter((line) => line.startsWith('at ') && !line.includes(SOURCE));
 }
 
 function answer(request, frames, reason) {

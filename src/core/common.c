@@ -21,7 +21,7 @@ static void init(struct sluice_common *common) {
   sluice__list_init(&common->line);
   sluice__list_init(&common->woken);
   sluice__list_init(&common->members);
-  common->permits = common->in_use = common->waiting = 0;
+  common->permits = common->in_use = common->waiting = common->jobs = 0;
   common->seats = 0;
 }
 
@@ -46,6 +46,7 @@ void sluice_ticket_init(struct sluice_ticket *ticket) {
   sluice__list_init(&ticket->link);
   ticket->seat = NULL;
   ticket->weight = 0;
+  ticket->is_job = 0;
   ticket->state = SLUICE_TICKET_NEW;
 }
 
@@ -82,6 +83,7 @@ static void leave_line(struct sluice_ticket *ticket) {
   sluice__list_unlink(&ticket->link);
   ticket->seat->waiting--;
   ticket->seat->common->waiting--;
+  ticket->seat->common->jobs -= ticket->is_job;
 }
 
 static void decide(struct sluice_ticket *ticket, enum sluice_ticket_state state) {
@@ -118,7 +120,7 @@ int sluice_common_take(struct sluice_seat *seat, uint64_t weight, uint64_t max_w
     if (!common->has_bucket) seat->held += weight;
     return 1;
   }
-  if (common->waiting >= max_waiting) return SLUICE_ECROWDED;
+  if (common->waiting - common->jobs >= max_waiting) return SLUICE_ECROWDED;
   if (ticket == NULL) return 0;
   assert(ticket->state == SLUICE_TICKET_NEW);
   ticket->seat = seat;
@@ -127,6 +129,7 @@ int sluice_common_take(struct sluice_seat *seat, uint64_t weight, uint64_t max_w
   sluice__list_append(&common->line, &ticket->link);
   seat->waiting++;
   common->waiting++;
+  common->jobs += ticket->is_job;
   return 0;
 }
 
@@ -255,14 +258,15 @@ void sluice_common_level(struct sluice_common *common, struct sluice_level *leve
 }
 
 int sluice_common_check(const struct sluice_common *common) {
-  uint64_t waiting = 0;
+  uint64_t waiting = 0, jobs = 0;
   for (struct sluice__link *link = common->line.next; link != &common->line; link = link->next) {
     const struct sluice_ticket *ticket = ticket_of(link);
     if (ticket->state != SLUICE_TICKET_WAITING || ticket->weight == 0 || ticket->weight > capacity(common)) return 0;
     if (ticket->seat->common != common) return 0;
     waiting++;
+    jobs += ticket->is_job;
   }
-  if (waiting != common->waiting || (common->seats == 0 && waiting != 0)) return 0;
+  if (waiting != common->waiting || jobs != common->jobs || (common->seats == 0 && waiting != 0)) return 0;
   if (common->has_bucket || waiting == 0) return 1;
   uint64_t free = common->permits > common->in_use ? common->permits - common->in_use : 0;
   return head_of(common)->weight > free; /* else it would not wait */

@@ -28,7 +28,8 @@ struct sluice_ticket {
   struct sluice__link link; /* in the line (WAITING), in its seat's inbox (GRANTED, REFUSED), or nowhere */
   struct sluice_seat *seat;
   uint64_t weight;
-  uint8_t state; /* enum sluice_ticket_state */
+  uint8_t state;  /* enum sluice_ticket_state */
+  uint8_t is_job; /* max_waiting does not count it. The owner's, after init */
 };
 
 struct sluice_common {
@@ -38,6 +39,7 @@ struct sluice_common {
   uint64_t permits;
   uint64_t in_use;  /* may be above `permits` after a resize */
   uint64_t waiting; /* tickets in the line */
+  uint64_t jobs;    /* of these, those of jobs */
   uint32_t seats;
   uint8_t has_bucket; /* tokens, not permits */
   struct sluice__bucket bucket;
@@ -66,7 +68,8 @@ void sluice_seat_leave(struct sluice_seat *seat, uint64_t now);
 struct sluice_ticket *sluice_seat_next(struct sluice_seat *seat, enum sluice_ticket_state *state);
 
 /* Takes `weight`: 1; or puts the ticket into the line: 0. Without a ticket 0 means that it would have to wait.
- * Errors: SLUICE_EINVAL (weight 0, or more than there can be), SLUICE_ECROWDED (max_waiting wait already). */
+ * Errors: SLUICE_EINVAL (weight 0, or more than there can be), SLUICE_ECROWDED (max_waiting wait
+ * already, jobs apart). */
 int sluice_common_take(struct sluice_seat *seat, uint64_t weight, uint64_t max_waiting, struct sluice_ticket *ticket,
                        uint64_t now);
 /* The ticket is nobody's any more: out of the line, or what it was granted is given back. A new one is left alone. */

@@ -333,6 +333,7 @@ static inline void sluice__claim_init(struct sluice__claim *claim, enum sluice__
   claim->claimant = (uint8_t)claimant;
   claim->is_unref = (flags & SLUICE_FLAG_UNREF) != 0;
   sluice_ticket_init(&claim->ticket);
+  claim->ticket.is_job = claimant != SLUICE__CLAIM_WAITER;
 }
 
 /* The latest time that anybody has brought in. */

@@ -61,11 +61,11 @@ __attribute__((format(printf, 2, 3))) static void print(struct text *text, const
   if (length > 0) put(text, piece);
 }
 
-static void put_string(struct text *text, const char *utf8) {
+static void put_string(struct text *text, const char *utf8, size_t length) {
   put(text, "\"");
-  for (const char *at = utf8; *at != '\0'; at++) {
-    unsigned char byte = (unsigned char)*at;
-    char plain[2] = {*at, '\0'};
+  for (size_t i = 0; i < length; i++) {
+    unsigned char byte = (unsigned char)utf8[i];
+    char plain[2] = {utf8[i], '\0'};
     if (byte == '"' || byte == '\\') print(text, "\\%c", byte);
     else if (byte < 0x20) print(text, "\\u%04x", byte);
     else put(text, plain);
@@ -153,7 +153,8 @@ static void put_job(struct text *text, const struct sluice_pulse_setup *setup) {
     return;
   }
   put(text, "{\"label\":");
-  if (sluice_names_get(setup->names, found.job, name, sizeof name) > 0) put_string(text, name);
+  int length = sluice_names_get(setup->names, found.job, name, sizeof name);
+  if (length > 0) put_string(text, name, (size_t)length);
   else put(text, "null");
   print(text, ",\"item\":%.0f,\"attempt\":%u}", found.item, found.attempt);
 }

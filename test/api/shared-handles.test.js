@@ -5,7 +5,7 @@
 const assert = require('node:assert/strict');
 const { createHook } = require('node:async_hooks');
 
-const { Semaphore } = require('../..');
+const { RateLimiter, Semaphore, mapWithLimit } = require('../..');
 
 describe('shared: handles of one thread', () => {
   for (const [how, given] of [
@@ -30,4 +30,29 @@ describe('shared: handles of one thread', () => {
       other.close();
     });
   }
+
+  it('calls that wait for a permit do not count for maxWaiting, as of a local one', async () => {
+    const semaphore = new Semaphore(1, { maxWaiting: 1, shared: 'not counted' });
+    const held = semaphore.tryAcquire();
+    const calls = [1, 2].map(() => mapWithLimit(['a', 'b'], semaphore, (item) => item));
+    const waiting = semaphore.acquire();
+    assert.equal(semaphore.waiting, 3);
+    await assert.rejects(semaphore.acquire(), { code: 'ERR_SLUICE_FULL' });
+    held.release();
+    (await waiting).release();
+    assert.deepEqual(await Promise.all(calls), Array(2).fill(['a', 'b']));
+    assert.deepEqual([semaphore.available, semaphore.waiting], [1, 0]);
+    semaphore.close();
+  });
+
+  it('nor do calls that wait for a token', async () => {
+    const limiter = new RateLimiter({ max: 50, burst: 1, maxWaiting: 1, shared: 'not counted either' });
+    limiter.tryAcquire();
+    const calls = [1, 2].map(() => mapWithLimit(['a', 'b'], 1, (item) => item, { rate: limiter }));
+    const waiting = limiter.acquire();
+    await assert.rejects(limiter.acquire(), { code: 'ERR_SLUICE_FULL' });
+    assert.ok((await waiting) > 0);
+    assert.deepEqual(await Promise.all(calls), Array(2).fill(['a', 'b']));
+    limiter.close();
+  });
 });

@@ -7,12 +7,17 @@ const { tmpdir } = require('node:os');
 const path = require('node:path');
 
 const { mapSettled, mapWithLimit, retry, watchLoop, withTimeout } = require('../..');
+const { hasStacks } = require('../../lib/binding');
 const { invalidThis, invalidType, outOfRange } = require('../support/endings');
 const { AsyncLocalStorage } = require('../support/storage');
 
 // What keeps the loop from turning here lasts several times the threshold; a machine that is busy may do so too, for less.
 const THRESHOLD = 60;
 const BLOCK = 300;
+
+function turn() {
+  return new Promise(setImmediate);
+}
 
 function block() {
   const end = performance.now() + BLOCK;
@@ -117,6 +122,27 @@ describe('watchLoop', () => {
     assert.equal(count, 3);
   });
 
+  it('an async function that never lets the loop turn is on the stack', async () => {
+    const reports = [];
+    async function greedy() {
+      const end = performance.now() + BLOCK;
+      while (performance.now() < end) await null;
+    }
+    watch = watchLoop({
+      threshold: THRESHOLD,
+      log: false,
+      onBlocked: (report) => report.blockedFor >= BLOCK - 1 && reports.push(report),
+    });
+    while (!hasStacks()) await turn();
+    for (let i = 0; i < 5; i++) {
+      await greedy();
+      await turn();
+    }
+    while (reports.length < 5) await turn();
+    assert.ok(reports.some(({ stack }) => /greedy/.test(stack)));
+    for (const { stackError } of reports) assert.doesNotMatch(`${stackError}`, /No JavaScript/);
+  });
+
   it('two watches of one loop have thresholds of their own', async () => {
     const told = [];
     const other = watchOurs(() => told.push('the slow one'), 60_000);
@@ -148,6 +174,12 @@ describe('watchLoop', () => {
         mapWithLimit([0, 1, 2, 3], 2, mapper, { label: 'pages', retry: { delay: 0 } }),
       );
       assert.deepEqual(job, { label: 'pages', item: 2, attempt: 2 });
+    });
+
+    it('by a label of any characters', async () => {
+      const label = 'a "b"\\\n\0\u001f\u007f\u2028</c> d\u00e9\u{1f600}';
+      const { job } = await reported(() => mapWithLimit([1], 1, block, { label }));
+      assert.equal(job.label, label);
     });
 
     it("by the mapper's name where there is no label", async () => {

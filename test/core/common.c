@@ -327,6 +327,17 @@ void test_common_no_more_than_may_wait(void) {
   EXPECT_EQ(sluice_common_take(&hall.seats[2], 1, 2, NULL, 0), 0);
   check(&hall);
   expect_level(&hall, 0, 2, 1);
+
+  hall.tickets[1].is_job = hall.tickets[2].is_job = 1; /* these are not counted */
+  expect_wait(&hall, 1, 1, 1);
+  expect_wait(&hall, 2, 1, 2);
+  EXPECT_EQ(sluice_common_take(&hall.seats[2], 1, 2, NULL, 0), 0);
+  EXPECT_EQ(sluice_common_take(&hall.seats[2], 1, 1, NULL, 0), SLUICE_ECROWDED);
+  sluice_common_withdraw(&hall.tickets[0], 0);
+  EXPECT_EQ(sluice_common_take(&hall.seats[2], 1, 1, NULL, 0), 0);
+  sluice_common_withdraw(&hall.tickets[1], 0);
+  check(&hall);
+  expect_level(&hall, 0, 2, 1);
 }
 
 void test_common_refuses_what_is_out_of_range(void) {

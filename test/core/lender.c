@@ -88,10 +88,16 @@ static void refuse(struct lender *lender) {
   serve(lender);
 }
 
+static uint64_t counted(const struct lender_queue *line) {
+  uint64_t count = 0;
+  for (int i = 0; i < line->count; i++) count += !line->at[i].ticket->is_job;
+  return count;
+}
+
 static int expected_take(struct lender *lender, int seat, uint64_t weight, uint64_t max_waiting) {
   if (weight == 0 || weight > capacity_of(lender)) return SLUICE_EINVAL;
   if (lender->line.count == 0 && draw(lender, seat, weight)) return 1;
-  return (uint64_t)lender->line.count >= max_waiting ? SLUICE_ECROWDED : 0;
+  return counted(&lender->line) >= max_waiting ? SLUICE_ECROWDED : 0;
 }
 
 static void leave_line(struct lender *lender, const struct sluice_ticket *ticket, int seat) {
