@@ -4,7 +4,8 @@
 
 const { isObject, setTokensOf, tokensOf } = require('./access');
 const { I, D, enums, ints, doubles, operations, waiters, currentEngine, failure, handOver } = require('./engine');
-const { closed, invalidThis, outOfRange, sluiceError } = require('./errors');
+const { closed, invalidThis, outOfRange } = require('./errors');
+const line = require('./line');
 const options = require('./options');
 const { MOST } = require('./permits');
 const { promiseFor, resolved } = require('./promises');
@@ -83,7 +84,7 @@ class Tokens {
 
   /** Lets go of what is shared, once it is closed and nothing stands in the way. */
   settle() {
-    if (!this.isClosed || this.lent === null || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    if (!line.isOver(this)) return;
     letGo(this);
     this.slot = -1;
   }
@@ -147,7 +148,7 @@ class Tokens {
   }
 
   full() {
-    return sluiceError('ERR_SLUICE_FULL', `As many wait for the rate limiter as may: ${this.maxWaiting}`);
+    return line.full('rate limiter', this.maxWaiting);
   }
 
   closed() {
@@ -240,12 +241,7 @@ class RateLimiter {
   }
 
   close() {
-    const mine = own(this);
-    if (mine.isClosed) return;
-    mine.isClosed = true;
-    mine.shut();
-    for (const job of mine.jobs ?? []) job.onAbort(mine.closed());
-    mine.settle();
+    line.close(own(this));
   }
 }
 

@@ -3,6 +3,7 @@
 const { isObject, permitsOf, setPermitsOf } = require('./access');
 const { I, D, doubles, enums, ints, operations, handOver } = require('./engine');
 const { invalidThis, outOfRange, sluiceError } = require('./errors');
+const line = require('./line');
 const options = require('./options');
 const { MOST, Permits } = require('./permits');
 const { promiseFor, pushed, resolved } = require('./promises');
@@ -126,7 +127,7 @@ class SharedPermits extends SemaphorePermits {
 
   /** Something that stood in the way of letting go is gone. */
   settle() {
-    if (!this.isClosed || this.lent === null || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    if (!line.isOver(this)) return;
     this.level();
     if (doubles[D.HELD] === 0) letGo(this);
   }
@@ -283,12 +284,7 @@ class Semaphore {
   }
 
   close() {
-    const permits = own(this);
-    if (permits.isClosed) return;
-    permits.isClosed = true;
-    permits.shut();
-    for (const job of permits.jobs ?? []) job.onAbort(permits.closed());
-    permits.settle();
+    line.close(own(this));
   }
 }
 
