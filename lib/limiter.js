@@ -8,6 +8,7 @@ const { closed, invalidThis, outOfRange } = require('./errors');
 const line = require('./line');
 const options = require('./options');
 const { MOST } = require('./permits');
+const { readRate, writeRate } = require('./policy');
 const { promiseFor, resolved } = require('./promises');
 const { lease, letGo } = require('./shared');
 const { Waiter } = require('./waiter');
@@ -39,7 +40,7 @@ class Tokens {
     this.lent = null; // or what all threads share by a name, until it has let go of that
     this.slot = -1;
     this.generation = 0;
-    this.writeRate();
+    writeRate(rate);
     if (shared === undefined) this.make();
     else lease(this, enums.COMMON_LIMITER, shared, rate);
   }
@@ -50,13 +51,6 @@ class Tokens {
     this.slot = ints[I.LIMITER];
     this.generation = ints[LIMITER_GENERATION];
     registry.register(this, { slot: this.slot, generation: this.generation, engine: currentEngine() });
-  }
-
-  writeRate() {
-    const { max, per, burst } = this.rate;
-    doubles[D.RATE_MAX] = max;
-    doubles[D.RATE_PER] = per;
-    doubles[D.RATE_BURST] = burst;
   }
 
   /** What C is asked about. */
@@ -115,12 +109,12 @@ class Tokens {
     if (this.lent === null) return this.rate;
     this.name();
     LIMITER_LEVEL();
-    return { max: doubles[D.RATE_MAX], per: doubles[D.RATE_PER], burst: doubles[D.RATE_BURST] };
+    return readRate();
   }
 
   reconfigure(rate) {
     this.rate = rate;
-    this.writeRate();
+    writeRate(rate);
     this.name();
     RECONFIGURE();
     handOver();
