@@ -201,14 +201,7 @@ class RateLimiter {
         const mine = this.#tokens;
         if (!mine.isClosed && mine.ask(1, Infinity, 0, 0)) return resolved(0);
       }
-      const wish = new Wish();
-      if (isObject(tokens)) {
-        options.absent('options', given);
-        options.readEach(wish, tokens, 'options', WAIT_KEYS, readWaitField);
-      } else {
-        if (tokens !== undefined) wish.weight = tokens;
-        if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, readWaitField);
-      }
+      const wish = options.readWish(new Wish(), tokens, given, WAIT_KEYS, readWaitField);
       return acquire(own(this), wish);
     } catch (error) {
       return Promise.reject(error);

@@ -245,14 +245,7 @@ class Semaphore {
       }
     }
     try {
-      const wish = new Wish();
-      if (isObject(weight)) {
-        options.absent('options', given);
-        options.readEach(wish, weight, 'options', WAIT_KEYS, options.readWaitField);
-      } else {
-        if (weight !== undefined) wish.weight = weight;
-        if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, options.readWaitField);
-      }
+      const wish = options.readWish(new Wish(), weight, given, WAIT_KEYS, options.readWaitField);
       return acquire(own(this), wish, undefined);
     } catch (error) {
       return Promise.reject(error);
