@@ -4,9 +4,11 @@
 
 const { isObject, setTokensOf, tokensOf } = require('./access');
 const { I, D, enums, ints, doubles, operations, waiters, currentEngine, failure, handOver } = require('./engine');
-const { closed, invalidThis, outOfRange, sluiceError } = require('./errors');
+const { closed, invalidThis, outOfRange } = require('./errors');
+const line = require('./line');
 const options = require('./options');
 const { MOST } = require('./permits');
+const { readRate, writeRate } = require('./policy');
 const { promiseFor, resolved } = require('./promises');
 const { lease, letGo } = require('./shared');
 const { Waiter } = require('./waiter');
@@ -38,7 +40,7 @@ class Tokens {
     this.lent = null; // or what all threads share by a name, until it has let go of that
     this.slot = -1;
     this.generation = 0;
-    this.writeRate();
+    writeRate(rate);
     if (shared === undefined) this.make();
     else lease(this, enums.COMMON_LIMITER, shared, rate);
   }
@@ -49,13 +51,6 @@ class Tokens {
     this.slot = ints[I.LIMITER];
     this.generation = ints[LIMITER_GENERATION];
     registry.register(this, { slot: this.slot, generation: this.generation, engine: currentEngine() });
-  }
-
-  writeRate() {
-    const { max, per, burst } = this.rate;
-    doubles[D.RATE_MAX] = max;
-    doubles[D.RATE_PER] = per;
-    doubles[D.RATE_BURST] = burst;
   }
 
   /** What C is asked about. */
@@ -83,7 +78,7 @@ class Tokens {
 
   /** Lets go of what is shared, once it is closed and nothing stands in the way. */
   settle() {
-    if (!this.isClosed || this.lent === null || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    if (!line.isOver(this)) return;
     letGo(this);
     this.slot = -1;
   }
@@ -114,12 +109,12 @@ class Tokens {
     if (this.lent === null) return this.rate;
     this.name();
     LIMITER_LEVEL();
-    return { max: doubles[D.RATE_MAX], per: doubles[D.RATE_PER], burst: doubles[D.RATE_BURST] };
+    return readRate();
   }
 
   reconfigure(rate) {
     this.rate = rate;
-    this.writeRate();
+    writeRate(rate);
     this.name();
     RECONFIGURE();
     handOver();
@@ -147,7 +142,7 @@ class Tokens {
   }
 
   full() {
-    return sluiceError('ERR_SLUICE_FULL', `As many wait for the rate limiter as may: ${this.maxWaiting}`);
+    return line.full('rate limiter', this.maxWaiting);
   }
 
   closed() {
@@ -206,14 +201,7 @@ class RateLimiter {
         const mine = this.#tokens;
         if (!mine.isClosed && mine.ask(1, Infinity, 0, 0)) return resolved(0);
       }
-      const wish = new Wish();
-      if (isObject(tokens)) {
-        options.absent('options', given);
-        options.readEach(wish, tokens, 'options', WAIT_KEYS, readWaitField);
-      } else {
-        if (tokens !== undefined) wish.weight = tokens;
-        if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, readWaitField);
-      }
+      const wish = options.readWish(new Wish(), tokens, given, WAIT_KEYS, readWaitField);
       return acquire(own(this), wish);
     } catch (error) {
       return Promise.reject(error);
@@ -240,12 +228,7 @@ class RateLimiter {
   }
 
   close() {
-    const mine = own(this);
-    if (mine.isClosed) return;
-    mine.isClosed = true;
-    mine.shut();
-    for (const job of mine.jobs ?? []) job.onAbort(mine.closed());
-    mine.settle();
+    line.close(own(this));
   }
 }
 

@@ -4,7 +4,7 @@
 
 const { isDate } = require('node:util').types;
 
-const { permitsOf, tokensOf } = require('./access');
+const { isObject, permitsOf, tokensOf } = require('./access');
 const { invalidType, outOfRange } = require('./errors');
 const { enums } = require('./engine');
 
@@ -493,6 +493,16 @@ function readWaitField(wish, key, value, owner) {
   }
 }
 
+/** What acquire(weight, options) or acquire(options) asks for. How great the weight may be the caller knows. */
+function readWish(wish, first, given, keys, read) {
+  if (isObject(first)) {
+    absent('options', given);
+    return readEach(wish, first, 'options', keys, read);
+  }
+  if (first !== undefined) wish.weight = first;
+  return given === undefined ? wish : readEach(wish, given, 'options', keys, read);
+}
+
 /** What a callback of a RetryPolicy says of a wait. */
 function wait(name, value) {
   return finiteDuration(`${name}()`, value, 'options.retry');
@@ -535,6 +545,7 @@ module.exports = {
   readEach,
   readRetryField,
   readWaitField,
+  readWish,
   retry,
   setLimit,
   setRate,

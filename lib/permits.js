@@ -9,7 +9,8 @@
 
 const { I, D, enums, ints, doubles, operations, waiters } = require('./engine');
 const { deliver, failure, handOver } = require('./engine');
-const { closed, sluiceError } = require('./errors');
+const { closed } = require('./errors');
+const { full, isBusy } = require('./line');
 const observing = require('./observing');
 const { Ring } = require('./ring');
 const { Waiter } = require('./waiter');
@@ -77,7 +78,7 @@ class Permits {
 
   /** Takes the count back once there is nothing to decide. */
   settle() {
-    if (this.slot < 0 || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    if (this.slot < 0 || isBusy(this)) return;
     this.name();
     SEMAPHORE_CLOSE();
     if (ints[ACTION] < 0) return;
@@ -236,7 +237,7 @@ class Permits {
   }
 
   full() {
-    return sluiceError('ERR_SLUICE_FULL', `As many wait for the ${this.what} as may: ${this.maxWaiting}`);
+    return full(this.what, this.maxWaiting);
   }
 
   closed() {

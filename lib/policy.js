@@ -1,6 +1,6 @@
 'use strict';
 
-// What the mailbox is told of a call, and what it tells of a job.
+// What the mailbox is told of a call and of a rate, and what it tells of a job and of a rate.
 
 const { I, D, enums, ints, doubles } = require('./engine');
 
@@ -17,6 +17,16 @@ function readCounts() {
   };
 }
 
+function writeRate({ max, per, burst }) {
+  doubles[D.RATE_MAX] = max;
+  doubles[D.RATE_PER] = per;
+  doubles[D.RATE_BURST] = burst;
+}
+
+function readRate() {
+  return { max: doubles[D.RATE_MAX], per: doubles[D.RATE_PER], burst: doubles[D.RATE_BURST] };
+}
+
 function writePolicy(call, source) {
   doubles[D.ITEMS] = source.total === 0 ? 0 : Infinity;
   doubles[D.LIMIT] = call.limit;
@@ -25,10 +35,8 @@ function writePolicy(call, source) {
   doubles[D.TOTAL_TIMEOUT] = call.totalTimeout;
   doubles[D.YIELD_AFTER] = call.yieldAfter;
   doubles[D.MAX_ABANDONED] = call.maxAbandoned;
-  const { retry, rate } = call;
-  doubles[D.RATE_MAX] = rate.max;
-  doubles[D.RATE_PER] = rate.per;
-  doubles[D.RATE_BURST] = rate.burst;
+  const { retry } = call;
+  writeRate(call.rate);
   doubles[D.WINDOW] = call.window;
   ints[I.SEMAPHORE_GENERATION] = ints[I.LIMITER_GENERATION] = 0;
   call.semaphore?.name();
@@ -49,4 +57,4 @@ function writePolicy(call, source) {
   ints[FLAGS] = flags;
 }
 
-module.exports = { readCounts, writePolicy };
+module.exports = { readCounts, readRate, writePolicy, writeRate };

@@ -3,6 +3,7 @@
 const { isObject, permitsOf, setPermitsOf } = require('./access');
 const { I, D, doubles, enums, ints, operations, handOver } = require('./engine');
 const { invalidThis, outOfRange, sluiceError } = require('./errors');
+const line = require('./line');
 const options = require('./options');
 const { MOST, Permits } = require('./permits');
 const { promiseFor, pushed, resolved } = require('./promises');
@@ -126,7 +127,7 @@ class SharedPermits extends SemaphorePermits {
 
   /** Something that stood in the way of letting go is gone. */
   settle() {
-    if (!this.isClosed || this.lent === null || this.waiting > 0 || (this.jobs !== null && this.jobs.size > 0)) return;
+    if (!line.isOver(this)) return;
     this.level();
     if (doubles[D.HELD] === 0) letGo(this);
   }
@@ -244,14 +245,7 @@ class Semaphore {
       }
     }
     try {
-      const wish = new Wish();
-      if (isObject(weight)) {
-        options.absent('options', given);
-        options.readEach(wish, weight, 'options', WAIT_KEYS, options.readWaitField);
-      } else {
-        if (weight !== undefined) wish.weight = weight;
-        if (given !== undefined) options.readEach(wish, given, 'options', WAIT_KEYS, options.readWaitField);
-      }
+      const wish = options.readWish(new Wish(), weight, given, WAIT_KEYS, options.readWaitField);
       return acquire(own(this), wish, undefined);
     } catch (error) {
       return Promise.reject(error);
@@ -283,12 +277,7 @@ class Semaphore {
   }
 
   close() {
-    const permits = own(this);
-    if (permits.isClosed) return;
-    permits.isClosed = true;
-    permits.shut();
-    for (const job of permits.jobs ?? []) job.onAbort(permits.closed());
-    permits.settle();
+    line.close(own(this));
   }
 }
 

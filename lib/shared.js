@@ -5,6 +5,7 @@
 
 const { I, D, enums, doubles, ints, operations, share, currentEngine, failure } = require('./engine');
 const { sluiceError } = require('./errors');
+const { readRate } = require('./policy');
 
 const { SEMAPHORE_CLOSE, LIMITER_CLOSE } = operations;
 const { ACTION, EVENT } = I;
@@ -29,11 +30,7 @@ function close({ kind, slot, generation, engine }) {
 function describe(kind, isOurs) {
   if (kind === COMMON_MUTEX) return 'a Mutex';
   if (kind === COMMON_SEMAPHORE) return `a Semaphore of ${permitsWritten()} permits`;
-  const { max, per, burst } = isOurs ?? {
-    max: doubles[D.RATE_MAX],
-    per: doubles[D.RATE_PER],
-    burst: doubles[D.RATE_BURST],
-  };
+  const { max, per, burst } = isOurs ?? readRate();
   return `a RateLimiter of ${max} per ${per} ms${burst === 0 ? '' : ` with a burst of ${burst}`}`;
 }
 

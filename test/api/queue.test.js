@@ -9,7 +9,7 @@ const fc = require('fast-check');
 const { Queue, SluiceError, TimeoutError } = require('../..');
 const { usage } = require('../../lib/engine');
 const { Ring } = require('../../lib/ring');
-const { parseLines, runMany } = require('../support/child');
+const { linesOfScripts } = require('../support/child');
 const { SEED, runs } = require('../support/draws');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
 const { Model, RealQueue, commands, finish } = require('../support/queue-model');
@@ -546,7 +546,7 @@ describe('Queue', () => {
   });
 
   it('a queue and what is in it, its getters and its putters, are garbage together', async () => {
-    const [{ collected }] = parseLines((await resultOf('garbage')).stdout);
+    const [{ collected }] = await linesOf('garbage');
     assert.deepEqual(collected, ['queue', 'item', 'putter', 'getter', 'loop']);
   });
 
@@ -591,20 +591,11 @@ describe('Queue', () => {
     const queue = new Queue({ maxSize: 1 });
     const log = (what) => console.log(JSON.stringify(typeof what === 'object' && what !== null ? what : { what }));
   `;
-  let resultOf;
-  before(() => {
-    resultOf = runMany(
-      Object.fromEntries(Object.entries(scripts).map(([name, script]) => [name, ['--expose-gc', '-e', MAIN + script]])),
-    );
-  });
+  const linesOf = linesOfScripts(scripts, MAIN);
 
   describe('liveness', function () {
     this.timeout(120_000);
-    const whatOf = async (name) => {
-      const { code, signal, stdout, stderr } = await resultOf(name);
-      assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
-      return parseLines(stdout).map(({ what }) => what);
-    };
+    const whatOf = async (name) => (await linesOf(name)).map(({ what }) => what);
     for (const name of Object.keys(scripts).slice(0, 6)) {
       it(`${name} does not keep the process alive`, async () => assert.deepEqual(await whatOf(name), []));
     }

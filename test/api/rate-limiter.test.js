@@ -8,7 +8,7 @@ const fc = require('fast-check');
 
 const { RateLimiter, SluiceError, TimeoutError } = require('../..');
 const { Bucket, nanoseconds, overfullWindow } = require('../support/bucket');
-const { parseLines, runMany } = require('../support/child');
+const { linesOfScripts } = require('../support/child');
 const { SEED, runs } = require('../support/draws');
 const { Log, assertNothingLeft } = require('../support/endings');
 const { invalidThis, invalidType, isClosed, isFull, outOfRange } = require('../support/endings');
@@ -696,16 +696,7 @@ describe('RateLimiter', () => {
 
   describe('the process', function () {
     this.timeout(120_000);
-    let resultOf;
-    before(() => {
-      const argsOf = ([name, script]) => [name, ['--expose-gc', '-e', MAIN + script]];
-      resultOf = runMany(Object.fromEntries(Object.entries(scripts).map(argsOf)));
-    });
-    const linesOf = async (name) => {
-      const { code, signal, stdout, stderr } = await resultOf(name);
-      assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
-      return parseLines(stdout);
-    };
+    const linesOf = linesOfScripts(scripts, MAIN);
     it('is kept alive by a wait, until the token comes', async () =>
       assert.deepEqual(await linesOf('a wait'), [{ what: 'granted' }]));
     it('is kept alive by a wait that stands behind one with unref', async () =>

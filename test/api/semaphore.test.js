@@ -7,7 +7,7 @@ const { getEventListeners } = require('node:events');
 
 const sluice = require('../..');
 const { usage } = require('../../lib/engine');
-const { parseLines, runMany } = require('../support/child');
+const { linesOfScripts } = require('../support/child');
 const { Log, assertNothingLeft, microtasks } = require('../support/endings');
 const { invalidThis, invalidType, isClosed, isFull, isReleased, outOfRange } = require('../support/endings');
 const { deferred, rejection, turn, unhandledDuring } = require('../support/outcomes');
@@ -1310,16 +1310,7 @@ describe('Semaphore', () => {
 
   describe('the process', function () {
     this.timeout(120_000);
-    let resultOf;
-    before(() => {
-      const argsOf = ([name, script]) => [name, ['--expose-gc', '-e', MAIN + script]];
-      resultOf = runMany(Object.fromEntries(Object.entries(scripts).map(argsOf)));
-    });
-    const linesOf = async (name) => {
-      const { code, signal, stdout, stderr } = await resultOf(name);
-      assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
-      return parseLines(stdout);
-    };
+    const linesOf = linesOfScripts(scripts, MAIN);
     for (const name of Object.keys(scripts).slice(0, 3))
       it(`is not kept alive by ${name}`, async () => assert.deepEqual(await linesOf(name), []));
     for (const name of Object.keys(scripts).slice(3, 6))

@@ -520,8 +520,8 @@ module.exports = [
   },
   {
     name: 'calls go on under a semaphore that was closed',
-    file: 'lib/semaphore.js',
-    from: '    for (const job of permits.jobs ?? []) job.onAbort(permits.closed());\n',
+    file: 'lib/line.js',
+    from: '  for (const job of line.jobs ?? []) job.onAbort(line.closed());\n',
     to: '',
     killer: { file: 'test/api/stream.test.js', title: 'closing the semaphore it runs on ends it' },
   },
@@ -534,8 +534,8 @@ module.exports = [
   },
   {
     name: 'a limiter that was closed lets others wait',
-    file: 'lib/limiter.js',
-    from: '    mine.isClosed = true;\n',
+    file: 'lib/line.js',
+    from: '  line.isClosed = true;\n',
     to: '',
     killer: { file: 'test/api/rate-limiter.test.js', title: 'turns away who waits and who comes later' },
   },

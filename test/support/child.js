@@ -2,6 +2,7 @@
 
 // A Node process of its own, run to its end.
 
+const assert = require('node:assert/strict');
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { text } = require('node:stream/consumers');
@@ -47,4 +48,21 @@ function parseLines(stdout) {
     .map((line) => JSON.parse(line));
 }
 
-module.exports = { parseLines, runMany, runNode };
+/**
+ * For the tests of a suite: runs scripts, name -> text behind `main`, in processes that may collect garbage. Returns an async function from
+ * a name to the lines that it wrote; the process must have ended by itself, and well.
+ */
+function linesOfScripts(scripts, main) {
+  let resultOf;
+  before(() => {
+    const argsOf = ([name, script]) => [name, ['--expose-gc', '-e', main + script]];
+    resultOf = runMany(Object.fromEntries(Object.entries(scripts).map(argsOf)));
+  });
+  return async (name) => {
+    const { code, signal, stdout, stderr } = await resultOf(name);
+    assert.deepEqual({ code, signal, stderr }, { code: 0, signal: null, stderr: '' });
+    return parseLines(stdout);
+  };
+}
+
+module.exports = { linesOfScripts, parseLines, runMany, runNode };
