@@ -262,6 +262,7 @@ function acquire(mine, wish) {
     return promise;
   }
   const error = ints[ACTION];
+  if (error === enums.EINVAL) throw waiter.refusal(); // another thread has lowered the burst just now
   if (error < 0) throw error === enums.ECROWDED ? mine.full() : failure();
   waiter.slot = ints[LANE];
   waiter.generation = ints[LANE_GENERATION];

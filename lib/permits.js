@@ -123,6 +123,7 @@ class Permits {
     const error = ints[ACTION];
     if (error < 0) {
       this.settle();
+      if (error === enums.EINVAL) throw waiter.refusal(); // another thread has taken permits away just now
       throw error === enums.ECROWDED ? this.full() : failure();
     }
     if (ints[EVENT] === enums.EVENT_GRANTED)

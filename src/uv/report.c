@@ -197,8 +197,9 @@ static int64_t write_some(uv_file file, char *bytes, size_t length) {
 }
 
 #ifdef _WIN32
-void sluice__report_write(uv_file file, char *text, size_t length) {
-  write_some(file, text, length);
+size_t sluice__report_write(uv_file file, char *text, size_t length) {
+  int64_t written = write_some(file, text, length);
+  return written < 0 ? length : length - (size_t)written;
 }
 
 int sluice__report_is_traced(void) {
@@ -210,20 +211,21 @@ static int is_regular(uv_file file) {
   return fstat(file, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-void sluice__report_write(uv_file file, char *text, size_t length) {
+size_t sluice__report_write(uv_file file, char *text, size_t length) {
   size_t chunk = is_regular(file) ? length : CHUNK;
   uint64_t end = uv_hrtime() + (uint64_t)(WRITE_MAX_MS * NS_PER_MS);
   while (length > 0) {
     struct pollfd writable = {file, POLLOUT, 0};
     uint64_t now = uv_hrtime();
-    if (now >= end) return;
+    if (now >= end) break;
     if (poll(&writable, 1, (int)((double)(end - now) / NS_PER_MS) + 1) <= 0) continue;
     int64_t written = write_some(file, text, length < chunk ? length : chunk);
-    if (written < 0 && written != UV_EAGAIN) return;
+    if (written < 0 && written != UV_EAGAIN) break;
     if (written < 0) continue;
     text += written;
     length -= (size_t)written;
   }
+  return length;
 }
 
 int sluice__report_is_traced(void) {

@@ -176,9 +176,18 @@ static struct sluice_answer answer_of(const struct sluice_watch *watch) {
 /* Gives the mutex away, but not the watch: its loop may turn meanwhile, however slow who reads is. */
 static void write_report(struct sluice_watch *watch, char *text, size_t length) {
   dog.written = watch;
+  int is_cut = watch->is_cut;
   uv_mutex_unlock(&dog.mutex);
-  sluice__report_write(watch->setup.file, text, length);
+  if (is_cut) {
+    char end[] = "\n";
+    is_cut = sluice__report_write(watch->setup.file, end, 1) > 0;
+  }
+  if (!is_cut) {
+    size_t left = sluice__report_write(watch->setup.file, text, length);
+    is_cut = left > 0 && left < length;
+  }
   uv_mutex_lock(&dog.mutex);
+  watch->is_cut = (uint8_t)is_cut;
   dog.written = NULL;
   uv_cond_broadcast(&dog.changed);
 }

@@ -51,6 +51,7 @@ struct sluice_watch {
   uint8_t is_stuck;
   uint8_t is_over;    /* the block that the latest report is of */
   uint8_t is_ignored; /* it is stuck, and not to be reported */
+  uint8_t is_cut;     /* the latest line has no end: who reads the file took no more */
 };
 
 /* watchdog.c: a mark was made, at `now`, with is_stuck set. */
@@ -63,8 +64,9 @@ void sluice__pulse_stop(struct sluice_pulse *pulse);
 /* report.c: one line of JSON, with its '\n', or NULL where there is no memory. The caller frees it. `answer`: its
  * phase may be NULL. */
 char *sluice__report_text(const struct sluice_watch *watch, uint64_t blocked, const struct sluice_answer *answer);
-/* Whoever reads at the other end may have stopped: it is given up after 200 ms. */
-void sluice__report_write(uv_file file, char *text, size_t length);
+/* Whoever reads at the other end may have stopped: it is given up after 200 ms. Returns how many bytes are
+ * left then. */
+size_t sluice__report_write(uv_file file, char *text, size_t length);
 /* Whether another process traces this one. */
 int sluice__report_is_traced(void);
 

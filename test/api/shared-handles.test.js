@@ -31,6 +31,44 @@ describe('shared: handles of one thread', () => {
     });
   }
 
+  /** Behind the look at how many there are, and before C is asked, a promise is made: its hook runs there. */
+  function between(act, ask) {
+    const hook = createHook({
+      init() {
+        hook.disable();
+        act();
+      },
+    }).enable();
+    return ask();
+  }
+
+  it('a weight that has become too much between the look and the place in line is that error', async () => {
+    const [one, other] = [1, 2].map(() => new Semaphore(3, { shared: 'fewer between' }));
+    const held = one.tryAcquire();
+    for (const ask of [() => one.acquire(3), () => one.use(() => {}, { weight: 3, timeout: 60_000 })]) {
+      const refused = between(() => other.resize(2), ask);
+      await assert.rejects(refused, { name: 'RangeError', code: 'ERR_OUT_OF_RANGE', message: /weight.*<= 2/ });
+      other.resize(3);
+    }
+    held.release();
+    assert.deepEqual([one.available, one.waiting], [3, 0]);
+    one.close();
+    other.close();
+  });
+
+  it('tokens that have become too many there are, too', async () => {
+    const [one, other] = [1, 2].map(() => new RateLimiter({ max: 1, burst: 3, shared: 'fewer tokens between' }));
+    one.tryAcquire();
+    const refused = between(
+      () => other.reconfigure({ burst: 2 }),
+      () => one.acquire(3),
+    );
+    await assert.rejects(refused, { name: 'RangeError', code: 'ERR_OUT_OF_RANGE', message: /tokens.*<= 2/ });
+    assert.equal(one.waiting, 0);
+    one.close();
+    other.close();
+  });
+
   it('calls that wait for a permit do not count for maxWaiting, as of a local one', async () => {
     const semaphore = new Semaphore(1, { maxWaiting: 1, shared: 'not counted' });
     const held = semaphore.tryAcquire();

@@ -2,7 +2,7 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync } = require('node:child_process');
-const { mkdtempSync, rmSync } = require('node:fs');
+const { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const path = require('node:path');
 
@@ -120,6 +120,47 @@ describe('watchLoop', () => {
       });
     }
     assert.equal(count, 3);
+  });
+
+  it('a line that is cut, since its reader is slow, does not spoil the next one', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'sluice-watch-'));
+    const log = path.join(folder, 'pipe');
+    execFileSync('mkfifo', [log]);
+    const reader = openSync(log, constants.O_RDONLY | constants.O_NONBLOCK);
+    const chunk = Buffer.alloc(2 ** 20);
+    let text = '';
+    const read = () => {
+      try {
+        for (;;) text += chunk.toString('utf8', 0, readSync(reader, chunk));
+      } catch (error) {
+        if (error.code !== 'EAGAIN') throw error;
+      }
+    };
+    // Its lines are as long as lines can be.
+    const deep = { ['f'.repeat(600)]: (left) => (left > 0 ? deep['f'.repeat(600)](left - 1) : block()) };
+    const long = deep['f'.repeat(600)];
+    try {
+      watch = watchLoop({ threshold: THRESHOLD, log });
+      while (!hasStacks()) await turn();
+      for (let i = 0; i < 5; i++) {
+        long(60);
+        await turn();
+      }
+      read();
+      const before = text;
+      assert.doesNotMatch(before, /\n$/);
+      while (!text.endsWith('}\n')) {
+        long(60);
+        await turn();
+        read();
+      }
+      const lines = text.split('\n');
+      assert.ok(lines.includes(before.slice(before.lastIndexOf('\n') + 1)), 'the one that is cut stands alone');
+      assert.equal(JSON.parse(lines.at(-2)).event, 'loop-blocked');
+    } finally {
+      closeSync(reader);
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('an async function that never lets the loop turn is on the stack', async () => {
