@@ -1,4 +1,5 @@
 /* What is said of a loop that is stuck: one line of JSON, written by the watchdog's thread. */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "watchdog_internal.h"
 
 #define NS_PER_MS 1e6
+#define NS_PER_TENTH 100000 /* of a millisecond */
 #define WRITE_MAX_MS 200
 /* What a pipe that has room for anything has room for. */
 #define CHUNK 4096
@@ -50,7 +52,7 @@ static void put(struct text *text, const char *bytes) {
   text->length += length;
 }
 
-/* Of numbers and short texts: 255 bytes at most. */
+/* Of whole numbers and short texts: 255 bytes at most. */
 __attribute__((format(printf, 2, 3))) static void print(struct text *text, const char *format, ...) {
   char piece[256];
   va_list values;
@@ -90,6 +92,16 @@ static void put_time(struct text *text, int64_t epoch_ms) {
   int64_t year = era * 400 + year_of_era + (month <= 2);
   print(text, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", (int)year, (int)month, (int)day, (int)(ms / 3600000),
         (int)(ms / 60000 % 60), (int)(ms / 1000 % 60), (int)(ms % 1000));
+}
+
+/* Nanoseconds as milliseconds. Without printf's: an addon may have set a locale that writes a comma. */
+static void put_ms(struct text *text, uint64_t ns) {
+  uint64_t whole = ns / 1000000;
+  uint64_t rest = ns % 1000000;
+  int digits = 6;
+  for (; digits > 0 && rest % 10 == 0; digits--) rest /= 10;
+  print(text, "%" PRIu64, whole);
+  if (digits > 0) print(text, ".%0*" PRIu64, digits, rest);
 }
 
 static int64_t wall_clock_ms(void) {
@@ -171,9 +183,11 @@ char *sluice__report_text(const struct sluice_watch *watch, uint64_t blocked, co
   put_time(&text, now);
   put(&text, ",\"since\":");
   put_time(&text, now - (int64_t)((double)blocked / NS_PER_MS));
-  print(&text, ",\"blockedFor\":%.1f,\"threshold\":%.15g,\"pid\":%d,\"thread\":%u,\"phase\":%s,\"job\":",
-        (double)blocked / NS_PER_MS, (double)watch->setup.threshold / NS_PER_MS, (int)uv_os_getpid(),
-        watch->setup.thread, phase);
+  put(&text, ",\"blockedFor\":");
+  put_ms(&text, blocked - blocked % NS_PER_TENTH);
+  put(&text, ",\"threshold\":");
+  put_ms(&text, watch->setup.threshold);
+  print(&text, ",\"pid\":%d,\"thread\":%u,\"phase\":%s,\"job\":", (int)uv_os_getpid(), watch->setup.thread, phase);
   put_job(&text, &pulse->setup);
   print(&text, ",\"open\":{\"jobs\":%u,\"lanes\":%u,\"waiters\":%u},\"stack\":",
         atomic_load_explicit(&pulse->jobs, memory_order_relaxed),
