@@ -1577,7 +1577,8 @@ export interface WatchOptions {
   stack?: boolean | undefined;
   /**
    * Where the report is written while the loop is stuck, as one line of JSON: `'stderr'`, the path of a file, which is
-   * made, or appended to, or `false`, nowhere. A pipe must have somebody who reads it by then.
+   * made, or appended to, or `false`, nowhere. A pipe must have somebody who reads it by then. The file stays open: whoever
+   * rotates it copies and truncates it, and does not rename it.
    * @defaultValue 'stderr'
    */
   log?: string | false | undefined;
