@@ -46,7 +46,7 @@ echo "  reported, as it must be: $(sed -n 's/^SUMMARY: //p' "$copy"/reports/* | 
 cp "$copy/commons.c" "$source"
 build node node_modules/node-gyp/bin/node-gyp.js build # of what has changed
 if [ $# -eq 0 ]; then
-  set -- 'test/api/shared-threads*.test.js' 'test/lifecycle/shared-[ko]*.test.js' 'test/api/recorder-dump.test.js'
+  set -- 'test/api/shared-threads*.test.js' 'test/lifecycle/shared-[cko]*.test.js' 'test/api/recorder-dump.test.js'
 fi
 status=0
 tests '' "$@" || status=$?
