@@ -478,21 +478,14 @@ function begin(lane) {
       if (isThenable(lane, item)) return beginWith(lane, item, context);
       if (lane.job === null) return undefined; // asking has ended the call
     }
-    if (observing.isWatched) return beginWatched(lane, item, context);
-    return isAttempt ? mapper(context) : mapper(item, index, context);
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-/** The same where the watchdog is to know whose mapper is on the stack. (A copy: the other is in the hot loop.) */
-function beginWatched(lane, item, context) {
-  const { mapper, isAttempt } = lane.job;
-  live[ON_STACK] = lane.slot + 1;
-  try {
-    return isAttempt ? mapper(context) : mapper(item, lane.index, context);
-  } finally {
+    // For the watchdog. (Always: to ask whether somebody watches costs more, and a second call of the mapper more than both.)
+    live[ON_STACK] = lane.slot + 1;
+    const value = isAttempt ? mapper(context) : mapper(item, index, context);
     live[ON_STACK] = 0;
+    return value;
+  } catch (error) {
+    live[ON_STACK] = 0;
+    return Promise.reject(error);
   }
 }
 
@@ -520,7 +513,13 @@ async function beginWith(lane, promise, context) {
   if (lane.job === null) return undefined; // abandoned meanwhile: what this returns reaches nobody
   lane.item = item; // what a further attempt, and onError, are called with
   const { mapper } = lane.job;
-  const value = observing.isWatched ? beginWatched(lane, item, context) : mapper(item, lane.index, context);
+  let value;
+  live[ON_STACK] = lane.slot + 1;
+  try {
+    value = mapper(item, lane.index, context);
+  } finally {
+    live[ON_STACK] = 0;
+  }
   return await value; // awaited here, for the stack of what it throws in its next tick
 }
 
