@@ -131,6 +131,19 @@ function table(results, rows) {
   return lines.map((cells) => `| ${cells.join(' | ')} |`);
 }
 
+/** What the recorder and the watchdog cost, as sentences. */
+function lookedAt({ rows }) {
+  const cost = (name, of) => {
+    const { contestants, unit } = rows.find((row) => row.name === name);
+    return `${number(contestants.find((one) => one.name === of).median)} ${unit}`;
+  };
+  return [
+    `To be looked at costs, in processor time: an event of the recorder ${cost('recorder', 'mapWithLimit')} of a bare loop`,
+    `(${cost('recorder-ns', 'mapWithLimit')}; target 26 %), \`watchLoop()\` ${cost('watched', 'mapWithLimit, items of 1 us')} where an item is a`,
+    `microsecond's work (target 1 %), ${cost('watched', 'mapWithLimit, trivial items')} where it is none.`,
+  ];
+}
+
 function textOf(results) {
   const { versions, machine } = results;
   const { node, ...rest } = versions;
@@ -148,6 +161,8 @@ function textOf(results) {
     'faster, but not first come, first served: a sleeper is overtaken, and waits until the others have no work left.',
     '',
     ...table(results, THREADS),
+    '',
+    ...lookedAt(results),
     '',
     `(${list.join(', ')})`,
   ].join('\n');
