@@ -63,8 +63,9 @@ describe('recipes: one rate limit for a pool of threads', function () {
     const batches = ['a', 'b', 'c'].map((name) => pool.run(batch(name, 20))); // alone each would need 0.4 s
     assert.deepEqual(await Promise.all(batches), [found(20), found(20), found(20)]);
     const [[, first]] = arrivals;
-    const meanwhile = arrivals.filter(([, at]) => at > first + 250 && at < first + 990);
-    assert.deepEqual(meanwhile, []);
+    // If they were not stopped, 49 would have come by then; the others hear of it when the answer has been read.
+    const meanwhile = arrivals.filter(([, at]) => at < first + 990).length;
+    assert.ok(meanwhile <= 30, `${meanwhile} of ${arrivals.length} came before the second was over`);
   });
 
   it('a thread that is terminated takes no place in the line with it, and is replaced', async () => {
