@@ -8,8 +8,48 @@ const { Worker, isMainThread, workerData } = require('node:worker_threads');
 
 const WORKERS = 6; // for each kind
 
-// What a thread does again and again, once it has loaded the addon.
+// What a thread does again and again, once it has loaded the addon. Those that do little else than to read what they are
+// given are cut off just there, sooner or later.
 const calls = {
+  'attach(), of a mailbox that may shrink'() {
+    const binding = require('../../lib/binding');
+    const { bytes } = binding.names;
+    const memory = new ArrayBuffer(bytes, { maxByteLength: 2 * bytes });
+    return () => {
+      try {
+        binding.attach(memory, () => {});
+      } catch {
+        // As it must be.
+      }
+    };
+  },
+  'nameJob()'() {
+    const { nameJob } = require('../../lib/engine');
+    return () => nameJob(0, 1, 'a call');
+  },
+  'stopWatch(), of none'() {
+    const { stopWatch, takeReport } = require('../../lib/engine');
+    const { watchLoop } = require('../..');
+    watchLoop({ log: false, stack: false });
+    return () => {
+      stopWatch(0);
+      takeReport();
+    };
+  },
+  "the recorder's nameOf(), stopDump()"() {
+    const { recorder } = require('../../lib/engine');
+    return () => {
+      recorder.nameOf(0, 1);
+      recorder.stopDump(0);
+    };
+  },
+  "the recorder's snapshot(), of two events"() {
+    const { recorder } = require('../../lib/engine');
+    const sluice = require('../..');
+    sluice.recorder.start({ events: 2 });
+    sluice.mapWithLimit([1], 1, () => new Promise(() => {}));
+    return () => recorder.snapshot();
+  },
   'attach()'() {
     const binding = require('../../lib/binding');
     const memory = new ArrayBuffer(binding.names.bytes);
