@@ -1,11 +1,11 @@
 'use strict';
 
 // Which of the functions that were handed to us is on the stack: words that the watchdog's thread reads while JavaScript
-// is stuck (src/uv/watchdog.h, struct sluice_running). They mean something only while somebody watches.
+// is stuck (src/uv/watchdog.h, struct sluice_running). All but the first is written only while somebody watches.
 //
-// A call of a mapper pays for two words, no more: which lane's it is, and that it is over. Of which job that lane is, and
-// at which attempt, is noted where C has answered START; the items of a granted run, which come without an answer, are
-// in the grants' words.
+// A call of a mapper pays for two stores, always (lane.js): which lane's it is, and that it is over. Of which job that
+// lane is, and at which attempt, is noted where C has answered START; the items of a granted run, which come without an
+// answer, are in the grants' words.
 
 const { names } = require('./binding');
 const { nameJob } = require('./engine');

@@ -9,14 +9,13 @@ namespace sluice {
 
 namespace {
 
-// A mailbox must not shrink under us.
+// A mailbox must not shrink under us. Where the thread is being ended nobody can tell: true.
 bool IsResizable(napi_env env, napi_value buffer) {
   napi_value value = nullptr;
-  bool is_resizable = true;  // also where the thread is being ended, and nobody can tell
-  if (napi_get_named_property(env, buffer, "resizable", &value) != napi_ok) return true;
-  napi_valuetype type = napi_undefined;
-  if (napi_typeof(env, value, &type) == napi_ok && type == napi_undefined) return false;  // before Node knew any
-  return napi_get_value_bool(env, value, &is_resizable) != napi_ok || is_resizable;
+  bool is_resizable = true;
+  if (napi_get_named_property(env, buffer, "resizable", &value) == napi_ok)
+    napi_get_value_bool(env, value, &is_resizable);
+  return is_resizable;
 }
 
 bool RandomSeed(uint64_t* seed) { return uv_random(nullptr, nullptr, seed, sizeof *seed, 0, nullptr) == 0; }

@@ -18,6 +18,12 @@
 const turn = () => new Promise(setImmediate);
 const nanoseconds = () => Number(process.hrtime.bigint());
 
+/** Of all threads of the process, in microseconds. */
+function processorTime() {
+  const { user, system } = process.cpuUsage();
+  return user + system;
+}
+
 /** The rows that one row's runs are reported as. */
 const facesOf = ({ also = [], ...row }) => [row, ...also.map((face) => ({ ...row, perSecond: undefined, ...face }))];
 
@@ -137,4 +143,4 @@ function report(row, { field, absent }) {
   };
 }
 
-module.exports = { measure, reports, facesOf, turn };
+module.exports = { measure, reports, facesOf, processorTime, summary, turn };

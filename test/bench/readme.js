@@ -131,16 +131,26 @@ function table(results, rows) {
   return lines.map((cells) => `| ${cells.join(' | ')} |`);
 }
 
+/** What was measured, where it is no ratio. */
+function cost({ rows }, name, of) {
+  const { contestants, unit } = rows.find((row) => row.name === name);
+  return `${number(contestants.find((one) => one.name === of).median)} ${unit}`;
+}
+
+function targetOf({ rows }, name) {
+  const { targets, unit } = rows.find((row) => row.name === name);
+  return `target: ${number(targets[0].most)} ${unit}`;
+}
+
 /** What the recorder and the watchdog cost, as sentences. */
-function lookedAt({ rows }) {
-  const cost = (name, of) => {
-    const { contestants, unit } = rows.find((row) => row.name === name);
-    return `${number(contestants.find((one) => one.name === of).median)} ${unit}`;
-  };
+function lookedAt(results) {
+  const [event, ns] = [cost(results, 'recorder', 'mapWithLimit'), cost(results, 'recorder-ns', 'mapWithLimit')];
+  const working = cost(results, 'watched', 'mapWithLimit, items of 1 us');
+  const trivial = cost(results, 'watched', 'mapWithLimit, trivial items');
   return [
-    `To be looked at costs, in processor time: an event of the recorder ${cost('recorder', 'mapWithLimit')} of a bare loop`,
-    `(${cost('recorder-ns', 'mapWithLimit')}; target 26 %), \`watchLoop()\` ${cost('watched', 'mapWithLimit, items of 1 us')} where an item is a`,
-    `microsecond's work (target 1 %), ${cost('watched', 'mapWithLimit, trivial items')} where it is none.`,
+    `To be looked at costs processor time: an event of the recorder ${event} of a bare loop, ${ns}`,
+    `(${targetOf(results, 'recorder')}); \`watchLoop()\` ${working} more where an item is a microsecond's work`,
+    `(${targetOf(results, 'watched')}), ${trivial} more where it is none.`,
   ];
 }
 
@@ -158,9 +168,9 @@ function textOf(results) {
     ...table(results, COORDINATION),
     '',
     'What threads share. The rival: permits in a `SharedArrayBuffer`, by [`Atomics`](test/bench/atomics-semaphore.js). It grants',
-    'faster, but not first come, first served: a sleeper is overtaken, and waits until the others have no work left. Turns that',
-    'threads take cost a wake-up each, some 20 us here: it shows where permits are held for less (a microtask), and less where',
-    'they are held for longer (the last two rows).',
+    'faster, but not first come, first served: a sleeper is overtaken, and waits until the others have no work left. Where threads',
+    `take turns each turn wakes another one: ${cost(results, 'threads-2', 'sluice, shared')} a grant with two of them, which shows where permits are held for less`,
+    '(a microtask), and less where they are held for longer (the last two rows).',
     '',
     ...table(results, THREADS),
     '',

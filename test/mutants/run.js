@@ -125,8 +125,7 @@ async function survives(copy, mutant) {
   try {
     const isCore = core !== undefined;
     const args = ['--bail', file, ...(title === undefined ? [] : ['--fgrep', title])];
-    const limit = isC(mutant) ? COMPILATION : TIME_LIMIT;
-    const { isGreen, output } = await (isCore ? runCore(copy, core, limit) : runMocha(copy, args));
+    const { isGreen, output } = await (isCore ? runCore(copy, core, COMPILATION) : runMocha(copy, args));
     if (isCore && !/^core tests/m.test(output)) return `it does not compile:\n${output}`;
     return isGreen ? `it survives ${killerOf(mutant)}` : undefined;
   } finally {

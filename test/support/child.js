@@ -49,8 +49,8 @@ function parseLines(stdout) {
 }
 
 /**
- * For the tests of a suite: runs scripts, name -> text behind `main`, in processes that may collect garbage. Returns an async function from
- * a name to the lines that it wrote; the process must have ended by itself, and well.
+ * For the tests of a suite: runs scripts, name -> text behind `main`, in processes that may collect garbage. Returns an
+ * async function from a name to the lines that it wrote; the process must have ended by itself, and well.
  */
 function linesOfScripts(scripts, main) {
   let resultOf;

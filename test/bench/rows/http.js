@@ -11,6 +11,7 @@ const { setMaxListeners } = require('node:events');
 const { fork } = require('node:child_process');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { lanes, upTo } = require('../by-hand.js');
+const { processorTime } = require('../harness.js');
 
 const limit = 50;
 const ms = 5000;
@@ -157,10 +158,6 @@ function contestantsOf({ sluice, twin, ...rivals }, connect) {
 }
 
 const wall = () => performance.now() * 1000;
-function processor() {
-  const { user, system } = process.cpuUsage();
-  return user + system;
-}
 
 function row(rivals, { name, title, connect, n, rounds, without = [] }) {
   return {
@@ -173,7 +170,7 @@ function row(rivals, { name, title, connect, n, rounds, without = [] }) {
     anchor: 'hand-written lanes',
     note: 'the net: timeout, retry, a signal that reaches the request, progress',
     clock: wall,
-    also: [{ name: `${name}-cpu`, title: `${title}: processor time of the client per request`, clock: processor }],
+    also: [{ name: `${name}-cpu`, title: `${title}: processor time of the client per request`, clock: processorTime }],
     contestants: contestantsOf(rivals, connect).filter((contestant) => !without.includes(contestant.name)),
   };
 }

@@ -5,16 +5,12 @@
 
 const assert = require('node:assert');
 const { bare, upTo } = require('../by-hand.js');
+const { processorTime, summary } = require('../harness.js');
 
 const limit = 16;
 const rounds = 15; // in a sample, for a difference
 const increment = async (x) => x + 1;
 const itself = (value) => value;
-
-function processorTime() {
-  const { user, system } = process.cpuUsage();
-  return 1000 * (user + system);
-}
 
 /** About a microsecond's work. */
 async function spin(x) {
@@ -23,17 +19,12 @@ async function spin(x) {
   return sum;
 }
 
-function middleOf(values) {
-  const sorted = [...values].sort((one, other) => one - other);
-  return sorted[sorted.length >> 1];
-}
-
-/** The second of two runs: with the first the ring becomes memory. */
+/** Nanoseconds of the second of two runs: with the first the ring becomes memory. */
 async function timed(work, n) {
   await work(n);
   const began = processorTime();
   await work(n);
-  return processorTime() - began;
+  return 1000 * (processorTime() - began);
 }
 
 /** How many events work(n) makes. */
@@ -62,7 +53,7 @@ async function costOfAnEvent({ recorder }, work, n) {
     const cost = ((await recorded()) - without) / count;
     costs.push({ part: (100 * cost) / (awaits / n), ns: cost });
   }
-  return [middleOf(costs.map(({ part }) => part)), middleOf(costs.map(({ ns }) => ns))];
+  return [summary(costs.map(({ part }) => part)).median, summary(costs.map(({ ns }) => ns)).median];
 }
 
 function recorded({ sluice }) {
@@ -105,7 +96,7 @@ async function costOfWatching({ watchLoop }, work, n) {
     const without = await timed(work, n);
     costs.push(100 * ((first ?? (await watched())) / without - 1));
   }
-  return middleOf(costs);
+  return summary(costs).median;
 }
 
 function watched({ sluice }) {
